@@ -1,0 +1,49 @@
+/* Files: mapped for reading, written whole or not at all, and where graft keeps its own. */
+#ifndef GRAFT_BASE_FILE_H
+#define GRAFT_BASE_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <graft/status.h>
+
+/* A file's bytes: mapped privately and read-only. A file that shrinks while it is mapped raises SIGBUS, so
+ * pictures (which people edit) are read and only weights are mapped. */
+typedef struct graft_mapping {
+    const uint8_t *data;
+    size_t size;
+} graft_mapping;
+
+graft_status graft_mapping_open(graft_mapping *mapping, const char *path);
+void graft_mapping_close(graft_mapping *mapping);
+
+/* Reads a whole regular file into *data (free it). GRAFT_EIO names the file; `limit` bytes at most. */
+graft_status graft_file_read(const char *path, size_t limit, uint8_t **data, size_t *size);
+
+/* A file that appears whole or not at all: written beside its place, synced, renamed by commit. */
+typedef struct graft_writer {
+    FILE *stream;
+    char *path;
+    char *temporary;
+} graft_writer;
+
+graft_status graft_writer_open(graft_writer *writer, const char *path);
+graft_status graft_writer_write(graft_writer *writer, const void *bytes, size_t size);
+graft_status graft_writer_commit(graft_writer *writer); /* afterwards the writer is empty */
+void graft_writer_discard(graft_writer *writer);        /* legal after commit and on a zeroed writer */
+
+/* Writes a small text file that way. */
+graft_status graft_file_write(const char *path, const void *bytes, size_t size);
+
+graft_status graft_folder_create(const char *path); /* with its parents; an existing folder is fine */
+bool graft_path_is_folder(const char *path);
+bool graft_path_exists(const char *path);
+graft_status graft_path_join(char **out, const char *folder, const char *name);
+const char *graft_path_base(const char *path); /* what follows the last '/' */
+
+/* ${XDG_CACHE_HOME:-~/.cache}/graft/NAME; nothing is created. */
+graft_status graft_cache_path(char **out, const char *name);
+
+#endif

@@ -1,0 +1,37 @@
+/* The heap, as everything in graft uses it: zeroed, overflow-checked, with a message on failure, and with
+ * a countdown by which a test makes the n-th allocation fail. */
+#ifndef GRAFT_BASE_MEMORY_H
+#define GRAFT_BASE_MEMORY_H
+
+#include <stddef.h>
+
+#include <graft/status.h>
+
+/* *(T **)out = count zeroed elements of `size` bytes (never NULL, also for 0). Free with free(). */
+graft_status graft_allocate(void *out, size_t count, size_t size);
+
+/* Grows *(T **)out from any size to `count` elements; new elements are not initialised. */
+graft_status graft_reallocate(void *out, size_t count, size_t size);
+
+/* The same on a 64-byte boundary, not zeroed. Free with free(). */
+graft_status graft_allocate_aligned(void *out, size_t bytes);
+
+/* A copy of a string. */
+graft_status graft_duplicate(char **out, const char *text);
+graft_status graft_format(char **out, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Doubles the capacity of an array so that one more fits: GRAFT_TRY(GRAFT_GROW(&list, count, &capacity)). */
+graft_status graft_grow(void *out, size_t count, size_t *capacity, size_t size);
+
+#define GRAFT_NEW(out)                   graft_allocate((out), 1, sizeof **(out))
+#define GRAFT_NEW_ARRAY(out, count)      graft_allocate((out), (count), sizeof **(out))
+#define GRAFT_GROW(out, count, capacity) graft_grow((out), (count), (capacity), sizeof **(out))
+
+/* Tests: the n-th allocation from now on (1 = the next) fails, and so do all after it; 0 switches it off. */
+void graft_memory_fail_after(long n);
+
+/* Bytes of the process: the most that were resident, and what is resident now (Linux; 0 elsewhere). */
+size_t graft_memory_peak(void);
+size_t graft_memory_resident(void);
+
+#endif

@@ -1,0 +1,92 @@
+/* The message of this thread's last failure. */
+#include "base/status.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { MESSAGE_SIZE = 1024 };
+
+static _Thread_local char message[MESSAGE_SIZE];
+
+static void clean_controls(char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text < 0x20 || *text == 0x7f)
+            *text = '?';
+}
+
+graft_status graft_fail(graft_status status, const char *format, ...)
+{
+    char text[MESSAGE_SIZE]; /* the arguments may lie in `message` itself */
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    clean_controls(text);
+    memcpy(message, text, sizeof message);
+    return status;
+}
+
+graft_status graft_fail_errno(int error, const char *format, ...)
+{
+    char text[MESSAGE_SIZE];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    return graft_fail(GRAFT_EIO, "%s: %s", text, strerror(error));
+}
+
+graft_status graft_fail_within(graft_status status, const char *format, ...)
+{
+    char text[MESSAGE_SIZE];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    return graft_fail(status, "%s: %s", text, message);
+}
+
+const char *graft_error_message(void)
+{
+    return message;
+}
+
+const char *graft_status_name(graft_status status)
+{
+    switch (status) {
+    case GRAFT_OK:
+        return "ok";
+    case GRAFT_DONE:
+        return "done";
+    case GRAFT_EARGUMENT:
+        return "bad argument";
+    case GRAFT_EMEMORY:
+        return "out of memory";
+    case GRAFT_EIO:
+        return "input or output failed";
+    case GRAFT_EFORMAT:
+        return "bad format";
+    case GRAFT_ESHAPE:
+        return "shapes do not fit";
+    case GRAFT_ENOTFOUND:
+        return "not found";
+    case GRAFT_EEXISTS:
+        return "already there";
+    case GRAFT_EUNSUPPORTED:
+        return "not supported";
+    case GRAFT_EDIVERGED:
+        return "diverged";
+    case GRAFT_ECANCELLED:
+        return "cancelled";
+    case GRAFT_EINTERNAL:
+        return "internal error";
+    }
+    return "unknown status";
+}
+
+const char *graft_version(void)
+{
+    return GRAFT_VERSION;
+}

@@ -1,0 +1,18 @@
+/* Failing with a message: a failure begins only where its sentence is made. */
+#ifndef GRAFT_BASE_STATUS_H
+#define GRAFT_BASE_STATUS_H
+
+#include <graft/status.h>
+
+/* Makes this thread's message and returns `status`. The text is cut to a fixed buffer; control characters
+ * that a file name or a file's content brought in are shown as '?'. */
+graft_status graft_fail(graft_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The same, with ": " and strerror(error) behind it. */
+graft_status graft_fail_errno(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Puts "PREFIX: " before the message that is there, and returns `status`. */
+graft_status graft_fail_within(graft_status status, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#endif
