@@ -1,10 +1,25 @@
-/* graft: transfer learning for images. */
+/* graft: transfer learning for images.
+ *
+ * In the order in which a program meets them:
+ *   status.h   what a call returns, and its sentence
+ *   tensor.h   element types and shapes
+ *   weights.h  files of named tensors: PyTorch checkpoints, safetensors
+ *   picture.h  pictures, and how they become a network's input
+ *   model.h    a network with its weights: open, freeze, replace the head, save
+ *   data.h     pictures in folders, and loaders of batches
+ *   train.h    the executor (forward, loss, backward, step), and graft_fit, the whole job
+ *   report.h   figures of what a classifier did
+ */
 #ifndef GRAFT_GRAFT_H
 #define GRAFT_GRAFT_H
 
+#include <graft/data.h>
+#include <graft/model.h>
 #include <graft/picture.h>
+#include <graft/report.h>
 #include <graft/status.h>
 #include <graft/tensor.h>
+#include <graft/train.h>
 #include <graft/weights.h>
 
 #endif

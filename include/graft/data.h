@@ -1,0 +1,158 @@
+/* Pictures in folders, and the batches that a training loop asks for. */
+#ifndef GRAFT_DATA_H
+#define GRAFT_DATA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <graft/picture.h>
+#include <graft/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Called as work goes on; anything but 0 stops it with GRAFT_ECANCELLED. `what` is the work's name. */
+typedef struct graft_progress {
+    int (*call)(void *context, const char *what, size_t done, size_t total);
+    void *context;
+} graft_progress;
+
+/* ---- Datasets ---------------------------------------------------------------------------------------------
+ */
+
+typedef struct graft_dataset graft_dataset;
+
+typedef enum graft_set {
+    GRAFT_SET_TRAIN = 0,
+    GRAFT_SET_HELD_OUT,
+    GRAFT_SET_SKIPPED, /* cannot be read; `cause` says why */
+    GRAFT_SET_ALL      /* a request, never a sample's: everything that can be read */
+} graft_set;
+
+typedef struct graft_sample {
+    const char *path; /* as it can be opened */
+    const char *name; /* relative to the dataset's folder */
+    int label;        /* index of its class; -1 where there are no classes */
+    graft_set set;
+    const char *cause; /* of a skipped one, else NULL */
+} graft_sample;
+
+#define GRAFT_AUTO (-1) /* for numbers that graft chooses when they are not set */
+
+typedef struct graft_dataset_options {
+    double held_out; /* fraction of each class that is held out; GRAFT_AUTO: DATA's own val folder, else .2 */
+    const char *held_out_folder; /* class folders that are held out instead; NULL: none */
+    uint64_t seed;               /* of the fixed split */
+    graft_sight sight;
+    int workers; /* decoding threads */
+    graft_progress progress;
+} graft_dataset_options;
+#define GRAFT_DATASET_OPTIONS_INIT             \
+    {                                          \
+        GRAFT_AUTO, NULL, 0, GRAFT_AS_SEEN, 2, \
+        {                                      \
+            NULL, NULL                         \
+        }                                      \
+    }
+
+/* Finds the pictures of a folder: class folders, or train/ and val/ (valid/, validation/) with class folders;
+ * test/ beside train/ is left alone. Classes are sorted bytewise; folders below a class belong to it; loops
+ * of links end. Then every file is opened and decoded once, what cannot be read is marked skipped with its
+ * cause, and the held-out set is drawn: of each class the round(fraction x n) pictures (at least one; a class
+ * of one picture is trained on) whose hash of (seed, name) is smallest. GRAFT_EIO, GRAFT_ENOTFOUND,
+ * GRAFT_EFORMAT (fewer than two classes, a class with nothing left, a held-out class that is not trained),
+ * GRAFT_EARGUMENT (a fraction above 0 or another folder beside DATA's own val folder). */
+GRAFT_API graft_status graft_dataset_open(graft_dataset **dataset, const char *path,
+                                          const graft_dataset_options *options);
+/* Class folders for evaluation: the same, with nothing held out, any number of classes, and labels by the
+ * given names (a folder with another name is GRAFT_ENOTFOUND). `classes` NULL: folders are named by class
+ * index. */
+GRAFT_API graft_status graft_dataset_open_for(graft_dataset **dataset, const char *path,
+                                              const char *const *classes, size_t count,
+                                              const graft_dataset_options *options);
+/* Files without labels; nothing is opened yet, so what cannot be read shows when it is loaded. */
+GRAFT_API graft_status graft_dataset_list(graft_dataset **dataset, const char *const *paths, size_t count,
+                                          graft_sight sight);
+GRAFT_API void graft_dataset_free(graft_dataset *dataset); /* NULL is legal */
+
+GRAFT_API size_t graft_dataset_class_count(const graft_dataset *dataset);
+GRAFT_API const char *graft_dataset_class(const graft_dataset *dataset, size_t index);
+GRAFT_API const char *const *graft_dataset_classes(const graft_dataset *dataset);
+GRAFT_API size_t graft_dataset_count(const graft_dataset *dataset); /* samples, skipped ones too */
+GRAFT_API graft_sample graft_dataset_sample(const graft_dataset *dataset, size_t index);
+/* Samples of a set, of all classes (label -1) or of one. */
+GRAFT_API size_t graft_dataset_set_count(const graft_dataset *dataset, graft_set set, int label);
+/* Files that are not pictures by their name and were passed over (ImageFolder does the same); relative names.
+ */
+GRAFT_API size_t graft_dataset_ignored_count(const graft_dataset *dataset);
+GRAFT_API const char *graft_dataset_ignored(const graft_dataset *dataset, size_t index);
+/* True where the held-out pictures are a folder of their own and not a drawn fraction. */
+GRAFT_API bool graft_dataset_has_own_held_out(const graft_dataset *dataset);
+/* Draws sets anew for K-fold figures: stratified, from `seed`; fold k is held out. GRAFT_SET_TRAIN samples
+ * only are dealt; call with fold -1 to have the original sets back. */
+GRAFT_API graft_status graft_dataset_fold(graft_dataset *dataset, int folds, int fold, uint64_t seed);
+
+/* ---- Loaders ----------------------------------------------------------------------------------------------
+ */
+
+typedef enum graft_augment {
+    GRAFT_AUGMENT_NONE = 0, /* the picture as it is: one exact view */
+    GRAFT_AUGMENT_FLIP,     /* the picture or its mirror image, half and half: two exact views */
+    GRAFT_AUGMENT_CROP      /* RandomResizedCrop of .5 to 1 of the area, and a flip: a new view every time */
+} graft_augment;
+
+enum { GRAFT_VIEW_PLAIN = 0, GRAFT_VIEW_MIRROR = 1, GRAFT_VIEW_RANDOM = -1 };
+
+/* Some samples, borrowed from the loader until its next call. What the pixels are is read by
+ * graft_executor_forward; a program may read them too. */
+typedef struct graft_batch {
+    int count;
+    const int *samples;           /* (N) index in the dataset */
+    const int *views;             /* (N) GRAFT_VIEW_... */
+    const int *labels;            /* (N) */
+    const uint8_t *const *pixels; /* (N) of (crop, crop, 3) bytes each; NULL where it was not decoded */
+    const char *const *causes;    /* (N) NULL, or why a picture could not be read */
+} graft_batch;
+
+typedef struct graft_loader_options {
+    graft_set set;
+    int batch;
+    bool shuffle; /* by (seed, epoch), else the dataset's order */
+    bool drop_last;
+    graft_augment augment;
+    uint64_t seed;
+    int workers; /* decoding threads; 0: the caller's own */
+} graft_loader_options;
+#define GRAFT_LOADER_OPTIONS_INIT                                  \
+    {                                                              \
+        GRAFT_SET_TRAIN, 32, true, false, GRAFT_AUGMENT_NONE, 0, 2 \
+    }
+
+typedef struct graft_loader graft_loader;
+
+/* The dataset is borrowed and must outlive the loader; the transform is copied. Which samples, in which order
+ * and which views an epoch has depends on (seed, epoch) alone, not on workers. */
+GRAFT_API graft_status graft_loader_create(graft_loader **loader, const graft_dataset *dataset,
+                                           const graft_transform *transform,
+                                           const graft_loader_options *options);
+GRAFT_API void graft_loader_free(graft_loader *loader);            /* NULL is legal */
+GRAFT_API size_t graft_loader_batches(const graft_loader *loader); /* of an epoch */
+GRAFT_API size_t graft_loader_samples(const graft_loader *loader); /* of an epoch */
+GRAFT_API const graft_dataset *graft_loader_dataset(const graft_loader *loader);
+GRAFT_API const graft_loader_options *graft_loader_settings(const graft_loader *loader);
+/* Begins an epoch. Before the first `next` of a loader it is called with epoch 0 by itself. */
+GRAFT_API graft_status graft_loader_rewind(graft_loader *loader, int epoch);
+/* The next batch, GRAFT_DONE at the epoch's end. A picture that cannot be read (it was deleted since the
+ * scan) has a cause in the batch and no pixels. */
+GRAFT_API graft_status graft_loader_next(graft_loader *loader, graft_batch *batch);
+/* Whether a picture need not be decoded because its features are kept: asked from worker threads.
+ * graft_executor_attach sets it. */
+GRAFT_API void graft_loader_set_kept(graft_loader *loader, bool (*kept)(void *context, int sample, int view),
+                                     void *context);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

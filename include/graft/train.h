@@ -1,0 +1,216 @@
+/* Training and running a model. An executor plans a model for a batch size, owns one workspace and its own
+ * copy of what it trains. It belongs to one thread. */
+#ifndef GRAFT_TRAIN_H
+#define GRAFT_TRAIN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <graft/data.h>
+#include <graft/model.h>
+#include <graft/picture.h>
+#include <graft/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum graft_batch_norm {
+    GRAFT_BATCH_NORM_STILL = 0, /* running statistics used and left alone; gamma and beta train: bn.eval() */
+    GRAFT_BATCH_NORM_TRAIN      /* the batch's statistics, which move the running ones */
+} graft_batch_norm;
+
+/* SGD as torch.optim.SGD: v = momentum v + (g + decay w); w -= rate v. Decay is on weights only if
+ * `decay_all` is false: one-dimensional parameters (biases, batch norm) are left alone. */
+typedef struct graft_sgd_options {
+    float rate;      /* of the head */
+    float body_rate; /* of other trained nodes */
+    float momentum;
+    float decay;
+    bool decay_all;
+} graft_sgd_options;
+
+static inline graft_sgd_options graft_sgd(float rate, float momentum)
+{
+    graft_sgd_options options;
+    options.rate = rate;
+    options.body_rate = rate;
+    options.momentum = momentum;
+    options.decay = 0.0F;
+    options.decay_all = true;
+    return options;
+}
+
+typedef struct graft_executor_options {
+    int batch;   /* the largest training batch; 0: the model is only run */
+    int threads; /* of the arithmetic; GRAFT_AUTO: the cores this process may use */
+    graft_sgd_options optimizer;
+    graft_batch_norm batch_norm;
+    float clip;      /* norm to which all gradients together are clipped; 0: off */
+    bool keep;       /* keep what crosses the frozen boundary, by (sample, view) */
+    bool stochastic; /* dropout and stochastic depth in trained parts; false: identity */
+    uint64_t seed;   /* of dropout and stochastic depth */
+} graft_executor_options;
+#define GRAFT_EXECUTOR_OPTIONS_INIT                                                                     \
+    {                                                                                                   \
+        32, GRAFT_AUTO, {0.001f, 0.001f, 0.9f, 0.0f, true}, GRAFT_BATCH_NORM_STILL, 0.0f, true, true, 0 \
+    }
+
+typedef struct graft_executor graft_executor;
+
+/* Plans everything: from here memory is known. Shares the model, which is immutable from now on. */
+GRAFT_API graft_status graft_executor_create(graft_executor **executor, graft_model *model,
+                                             const graft_executor_options *options);
+GRAFT_API void graft_executor_free(graft_executor *executor); /* drops what was trained; NULL is legal */
+
+/* Bytes, as planned. Kept features grow with the pictures: `features_each` for one view. */
+typedef struct graft_memory {
+    size_t weights; /* packed for the frozen part; parameters, gradients and momentum of the trained part */
+    size_t workspace;
+    size_t features_each;
+} graft_memory;
+GRAFT_API void graft_executor_memory(const graft_executor *executor, graft_memory *memory);
+
+/* ---- The loop's calls
+ * -------------------------------------------------------------------------------------- */
+
+/* As module.train() and module.eval(): what `forward` does with dropout and batch norm in the trained part.
+ * An executor with a batch starts in training. */
+GRAFT_API void graft_executor_train(graft_executor *executor);
+GRAFT_API void graft_executor_eval(graft_executor *executor);
+
+GRAFT_API graft_status graft_executor_zero_grad(graft_executor *executor);
+/* (N, 3, H, W) -> (N, classes). Takes kept features where it has them and keeps them where it can. In
+ * training the batch is at most options.batch; in evaluation any. A batch with an unread picture is GRAFT_EIO
+ * with its cause. */
+GRAFT_API graft_status graft_executor_forward(graft_executor *executor, const graft_batch *batch);
+/* The last forward's logits, (N, classes); borrowed until the next call. */
+GRAFT_API const float *graft_executor_logits(const graft_executor *executor);
+/* Mean cross-entropy of the last forward (in training). */
+GRAFT_API graft_status graft_executor_loss(graft_executor *executor, const graft_batch *batch, float *loss);
+/* Gradients of the mean loss, added to those that are there. */
+GRAFT_API graft_status graft_executor_backward(graft_executor *executor);
+GRAFT_API graft_status graft_executor_step(graft_executor *executor);
+
+GRAFT_API void graft_executor_set_rates(graft_executor *executor, float rate, float body_rate);
+GRAFT_API void graft_executor_set_decay(graft_executor *executor, float decay);
+
+/* ---- Features
+ * ---------------------------------------------------------------------------------------------- */
+
+/* The loader no longer decodes pictures whose features this executor keeps. NULL detaches it; do that before
+ * the executor is freed. */
+GRAFT_API void graft_executor_attach(graft_executor *executor, graft_loader *loader);
+/* Runs the backbone over samples and views that are not kept yet. */
+GRAFT_API graft_status graft_executor_keep(graft_executor *executor, graft_loader *loader,
+                                           const graft_progress *progress);
+/* Kept features of a sample, all cut tensors one behind another, plain NCHW; NULL where they are not kept. */
+GRAFT_API const float *graft_executor_features(const graft_executor *executor, int sample, int view,
+                                               size_t *count);
+
+/* ---- Results
+ * ----------------------------------------------------------------------------------------------- */
+
+/* A new model with the weights as they are trained now; shares every unchanged tensor. */
+GRAFT_API graft_status graft_executor_model(const graft_executor *executor, graft_model **model);
+/* The gradient (graft_executor_gradient) or the value (graft_executor_parameter) of a trained parameter
+ * "NODE.weight" in its plain shape; `count` must be its size. GRAFT_ENOTFOUND, GRAFT_ESHAPE. */
+GRAFT_API graft_status graft_executor_gradient(const graft_executor *executor, const char *name, float *out,
+                                               size_t count);
+GRAFT_API graft_status graft_executor_parameter(const graft_executor *executor, const char *name, float *out,
+                                                size_t count);
+/* Probabilities (softmax) or logits, (count, classes), of pictures handed over in memory: the whole of
+ * prediction. Decoding is on the calling thread. The message of a bad picture says which (index) and why. */
+GRAFT_API graft_status graft_executor_predict(graft_executor *executor, const graft_picture *pictures,
+                                              size_t count, float *probabilities);
+GRAFT_API void graft_softmax(float *rows, size_t count, size_t classes); /* in place */
+
+/* ---- The whole job
+ * ----------------------------------------------------------------------------------------- */
+
+typedef enum graft_schedule { GRAFT_SCHEDULE_COSINE = 0, GRAFT_SCHEDULE_CONSTANT } graft_schedule;
+typedef enum graft_fit_start {
+    GRAFT_FIT_AUTO = -1,
+    GRAFT_FIT_PROBE = 0,
+    GRAFT_FIT_ZERO,
+    GRAFT_FIT_PYTORCH
+} graft_fit_start;
+
+/* What graft_fit is asked for. GRAFT_AUTO (-1) in a number: graft's default for this kind of training. */
+typedef struct graft_fit_event graft_fit_event;
+
+typedef struct graft_fit_options {
+    const char *const *trainable; /* patterns beside the head; NULL: the head alone */
+    size_t trainable_count;
+    const char *const *freeze; /* the complement: all but these trains */
+    size_t freeze_count;
+    int epochs, batch;
+    double rate, body_rate, momentum, decay;
+    double warmup; /* fraction of the steps */
+    double clip;
+    int schedule; /* graft_schedule, GRAFT_AUTO */
+    int start;    /* graft_fit_start */
+    int augment;  /* graft_augment, GRAFT_AUTO */
+    int batch_norm;
+    int folds; /* 0: none */
+    uint64_t seed;
+    int threads, workers; /* GRAFT_AUTO */
+    bool stochastic;
+    /* Called after every phase begins, every epoch ends; anything but 0 stops cleanly: the model is then
+     * what was best so far, and graft_fit returns GRAFT_OK with report.stopped set. NULL is legal. */
+    int (*event)(void *context, const graft_fit_event *event);
+    void *context;
+    graft_progress progress; /* within long work: features, an epoch's steps */
+} graft_fit_options;
+#define GRAFT_FIT_OPTIONS_INIT                                                                            \
+    {                                                                                                     \
+        NULL, 0, NULL, 0, GRAFT_AUTO, GRAFT_AUTO, GRAFT_AUTO, GRAFT_AUTO, GRAFT_AUTO, GRAFT_AUTO,         \
+            GRAFT_AUTO, GRAFT_AUTO, GRAFT_AUTO, GRAFT_FIT_AUTO, GRAFT_AUTO, GRAFT_BATCH_NORM_STILL, 0, 0, \
+            GRAFT_AUTO, GRAFT_AUTO, true, NULL, NULL,                                                     \
+        {                                                                                                 \
+            NULL, NULL                                                                                    \
+        }                                                                                                 \
+    }
+
+typedef enum graft_fit_event_kind {
+    GRAFT_FIT_PLANNED, /* memory is known; nothing has run */
+    GRAFT_FIT_FOLD,    /* a fold's figures */
+    GRAFT_FIT_EPOCH,   /* an epoch has ended */
+} graft_fit_event_kind;
+
+struct graft_fit_event {
+    graft_fit_event_kind kind;
+    const char *phase;        /* "probe" before the last phase, "train" in it, "fold" */
+    int epoch, epochs;        /* from 1; in a fold its number and how many */
+    double loss;              /* training loss, the mean over the epoch's samples */
+    double held_out_loss;     /* NaN where nothing is held out */
+    double held_out_accuracy; /* 0 to 1 */
+    double rate, seconds;
+    size_t planned; /* bytes, GRAFT_FIT_PLANNED */
+    graft_memory memory;
+    size_t views;               /* kept features: how many views there will be */
+    size_t parameters, trained; /* learnable elements in all, and those that train */
+    bool every_epoch;           /* the backbone runs every epoch, because views are random */
+};
+
+typedef struct graft_fit_report {
+    int epochs;     /* done in the last phase */
+    int best_epoch; /* whose weights are kept; from 1 */
+    bool chosen;    /* the epoch was chosen on the held-out pictures */
+    bool stopped;   /* by the callback */
+    bool diverged;  /* the loss was not finite: the last good weights are kept; the message says where */
+    /* what AUTO became */
+    int batch, augment, schedule, start, threads, workers;
+    double rate, body_rate, momentum, decay, warmup, clip;
+} graft_fit_report;
+
+/* Trains `model` (its head must fit the dataset's classes: graft_model_replace_head) and returns a new model.
+ */
+GRAFT_API graft_status graft_fit(graft_model **trained, graft_model *model, graft_dataset *dataset,
+                                 const graft_fit_options *options, graft_fit_report *report);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
