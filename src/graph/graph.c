@@ -1,0 +1,195 @@
+/* Appending, editing and searching nodes. */
+#include "graph/graph.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/status.h"
+#include "base/text.h"
+#include "ops/op.h"
+
+graft_status graft_graph_create(graft_graph **out)
+{
+    graft_graph *graph;
+    graft_status status = GRAFT_NEW(&graph);
+    if (status != GRAFT_OK)
+        return status;
+    graft_arena_init(&graph->arena);
+    graph->output = -1;
+    *out = graph;
+    return GRAFT_OK;
+}
+
+void graft_graph_free(graft_graph *graph)
+{
+    if (!graph)
+        return;
+    graft_arena_dispose(&graph->arena);
+    free(graph->nodes);
+    free(graph);
+}
+
+static graft_status copy_attributes(graft_graph *graph, const void **out, const graft_op *op,
+                                    const void *attributes)
+{
+    if (op->attributes == 0) {
+        *out = NULL;
+        return GRAFT_OK;
+    }
+    char *copy;
+    graft_status status = GRAFT_ARENA_NEW(&graph->arena, &copy, op->attributes);
+    if (status != GRAFT_OK)
+        return status;
+    memcpy(copy, attributes, op->attributes);
+    *out = copy;
+    return GRAFT_OK;
+}
+
+static graft_status infer_node(graft_graph *graph, graft_node *node)
+{
+    graft_shape inputs[GRAFT_NODE_INPUTS];
+    for (int i = 0; i < node->input_count; i++)
+        inputs[i] = graph->nodes[node->inputs[i]].shape;
+    graft_status status = node->op->shape(node, inputs, &node->shape);
+    if (status != GRAFT_OK)
+        return graft_fail_within(status, "node %s", node->name);
+    node->parameter_count = 0;
+    node->first_tensor = graph->tensor_count;
+    if (node->op->parameters)
+        node->op->parameters(node, inputs);
+    graph->tensor_count += node->parameter_count;
+    return GRAFT_OK;
+}
+
+graft_status graft_graph_append(graft_graph *graph, int *index, const char *name, const graft_op *op,
+                                const void *attributes, const int *inputs, int input_count)
+{
+    graft_status status;
+    graft_node node = {.index = (int)graph->count, .op = op, .input_count = input_count};
+    if (input_count > GRAFT_NODE_INPUTS)
+        return graft_fail(GRAFT_ESHAPE, "node %s: %d inputs are too many", name, input_count);
+    if (graft_graph_find(graph, name))
+        return graft_fail(GRAFT_EARGUMENT, "node %s: there is one of this name already", name);
+    for (int i = 0; i < input_count; i++) {
+        if (inputs[i] < 0 || inputs[i] >= node.index)
+            return graft_fail(GRAFT_EARGUMENT, "node %s: its input %d is no earlier node", name, i);
+        node.inputs[i] = inputs[i];
+    }
+    GRAFT_TRY(graft_arena_duplicate(&graph->arena, &node.name, name));
+    GRAFT_TRY(copy_attributes(graph, &node.attributes, op, attributes));
+    GRAFT_TRY(GRAFT_GROW(&graph->nodes, graph->count, &graph->capacity));
+    GRAFT_TRY(infer_node(graph, &node));
+    graph->nodes[graph->count++] = node;
+    graph->output = node.index;
+    *index = node.index;
+out:
+    return status;
+}
+
+graft_status graft_graph_replace(graft_graph *graph, int index, const graft_op *op, const void *attributes)
+{
+    const void *copy;
+    graft_status status = copy_attributes(graph, &copy, op, attributes);
+    if (status != GRAFT_OK)
+        return status;
+    graph->nodes[index].op = op;
+    graph->nodes[index].attributes = copy;
+    return GRAFT_OK;
+}
+
+graft_status graft_graph_infer(graft_graph *graph)
+{
+    graph->tensor_count = 0;
+    for (size_t i = 0; i < graph->count; i++) {
+        graft_status status = infer_node(graph, &graph->nodes[i]);
+        if (status != GRAFT_OK)
+            return status;
+    }
+    return GRAFT_OK;
+}
+
+graft_status graft_graph_clone(graft_graph **out, const graft_graph *graph)
+{
+    graft_graph *copy = NULL;
+    graft_status status = graft_graph_create(&copy);
+    for (size_t i = 0; i < graph->count && status == GRAFT_OK; i++) {
+        const graft_node *node = &graph->nodes[i];
+        int index = 0;
+        status = graft_graph_append(copy, &index, node->name, node->op, node->attributes, node->inputs,
+                                    node->input_count);
+        if (status == GRAFT_OK)
+            copy->nodes[index].trains = node->trains;
+    }
+    if (status != GRAFT_OK) {
+        graft_graph_free(copy);
+        return status;
+    }
+    copy->output = graph->output;
+    *out = copy;
+    return GRAFT_OK;
+}
+
+const graft_node *graft_graph_find(const graft_graph *graph, const char *name)
+{
+    for (size_t i = 0; i < graph->count; i++)
+        if (strcmp(graph->nodes[i].name, name) == 0)
+            return &graph->nodes[i];
+    return NULL;
+}
+
+bool graft_node_matches(const graft_node *node, const char *pattern)
+{
+    size_t length = strlen(pattern);
+    if (strncmp(node->name, pattern, length) == 0 && (node->name[length] == 0 || node->name[length] == '.'))
+        return true;
+    return strchr(pattern, '*') && graft_text_matches(pattern, node->name);
+}
+
+void graft_graph_mark(graft_graph *graph, const char *pattern, bool trains, int *matched)
+{
+    *matched = 0;
+    for (size_t i = 1; i < graph->count; i++) /* node 0 is the picture: there is nothing to train */
+        if (graft_node_matches(&graph->nodes[i], pattern)) {
+            graph->nodes[i].trains = trains;
+            ++*matched;
+        }
+}
+
+const char *graft_graph_nearest(const graft_graph *graph, const char *pattern)
+{
+    const char *nearest = NULL;
+    int limit = (int)strlen(pattern) / 3 + 1;
+    for (size_t i = 1; i < graph->count; i++) {
+        int distance = graft_text_distance(pattern, graph->nodes[i].name);
+        if (distance <= limit) {
+            limit = distance - 1;
+            nearest = graph->nodes[i].name;
+        }
+    }
+    return nearest;
+}
+
+void graft_graph_boundary(const graft_graph *graph, bool *backbone, bool *cut)
+{
+    for (size_t i = 0; i < graph->count; i++) {
+        const graft_node *node = &graph->nodes[i];
+        backbone[i] = !node->trains;
+        for (int j = 0; j < node->input_count; j++)
+            backbone[i] = backbone[i] && backbone[node->inputs[j]];
+        cut[i] = backbone[i] && (int)i == graph->output;
+    }
+    for (size_t i = 0; i < graph->count; i++)
+        if (!backbone[i])
+            for (int j = 0; j < graph->nodes[i].input_count; j++)
+                cut[graph->nodes[i].inputs[j]] |= backbone[graph->nodes[i].inputs[j]];
+}
+
+int graft_node_parameter(const graft_node *node, const char *suffix)
+{
+    for (int i = 0; i < node->parameter_count; i++)
+        if (strcmp(node->parameters[i].suffix, suffix) == 0)
+            return i;
+    return -1;
+}

@@ -1,0 +1,82 @@
+/* A network as data: named nodes in the order in which they run. A node is an operator, its inputs, its
+ * attributes and the shapes of its parameters; the numbers themselves live in the model.
+ *
+ * Invariants (graft_graph_infer checks them): an input has a smaller index than its node; node 0 is the
+ * picture; names are unique; a node with parameters is named by its module path, so that NAME.weight is the
+ * key in a checkpoint. Shapes are for one picture: (1, C, H, W). */
+#ifndef GRAFT_GRAPH_GRAPH_H
+#define GRAFT_GRAPH_GRAPH_H
+
+#include <stdbool.h>
+
+#include "base/arena.h"
+#include "tensor/tensor.h"
+
+typedef struct graft_op graft_op; /* src/ops/op.h: an operator's table */
+typedef struct graft_node graft_node;
+
+typedef enum graft_parameter_kind {
+    GRAFT_PARAMETER_LEARNED, /* weights and biases: has a gradient */
+    GRAFT_PARAMETER_RUNNING, /* running statistics: f32, moved by training batch norm */
+    GRAFT_PARAMETER_COUNTER  /* num_batches_tracked: an int64 scalar */
+} graft_parameter_kind;
+
+typedef struct graft_parameter {
+    const char *suffix; /* "weight" */
+    graft_parameter_kind kind;
+    graft_shape shape;
+} graft_parameter;
+
+enum { GRAFT_NODE_INPUTS = 8, GRAFT_NODE_PARAMETERS = 5 };
+
+struct graft_node {
+    int index;
+    const char *name;
+    const graft_op *op;
+    const void *attributes; /* of the type that the operator defines; NULL where it has none */
+    int input_count;
+    int inputs[GRAFT_NODE_INPUTS];
+    graft_shape shape; /* of the output for one picture */
+    int parameter_count;
+    graft_parameter parameters[GRAFT_NODE_PARAMETERS];
+    int first_tensor; /* of its parameters among all of the graph's */
+    bool trains;
+};
+
+typedef struct graft_graph {
+    graft_arena arena; /* names and attributes */
+    graft_node *nodes;
+    size_t count;
+    size_t capacity;
+    int tensor_count;
+    int output; /* the node called "logits" from outside */
+} graft_graph;
+
+graft_status graft_graph_create(graft_graph **graph);
+graft_status graft_graph_clone(graft_graph **out, const graft_graph *graph);
+void graft_graph_free(graft_graph *graph);
+
+/* Appends a node (name and attributes are copied) and infers its shape and parameters. */
+graft_status graft_graph_append(graft_graph *graph, int *index, const char *name, const graft_op *op,
+                                const void *attributes, const int *inputs, int input_count);
+/* Gives a node another operator with other attributes; call graft_graph_infer afterwards. */
+graft_status graft_graph_replace(graft_graph *graph, int index, const graft_op *op, const void *attributes);
+/* Computes shapes, parameters and tensor numbers of all nodes anew. GRAFT_ESHAPE names the node. */
+graft_status graft_graph_infer(graft_graph *graph);
+
+const graft_node *graft_graph_find(const graft_graph *graph, const char *name); /* NULL where there is none */
+/* Whether a pattern means this node: its name, a module above it, or a glob whose '*' crosses dots. */
+bool graft_node_matches(const graft_node *node, const char *pattern);
+/* Marks what matches; *matched is how many nodes did. */
+void graft_graph_mark(graft_graph *graph, const char *pattern, bool trains, int *matched);
+/* The name of a node or module nearest to a pattern, NULL where none is near; borrowed. */
+const char *graft_graph_nearest(const graft_graph *graph, const char *pattern);
+
+/* backbone[i]: node i is frozen and so is all below it. cut[i]: it is backbone, and a node that is not (or
+ * the outside world) reads its output. Arrays of graph->count. */
+void graft_graph_boundary(const graft_graph *graph, bool *backbone, bool *cut);
+
+/* The number of a node's parameter, -1 where it has none of that suffix. */
+int graft_node_parameter(const graft_node *node, const char *suffix);
+
+#endif

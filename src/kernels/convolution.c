@@ -1,0 +1,119 @@
+/* Convolutions. oneDNN chooses each layout itself: on AVX2 and AVX-512 that is blocked by channels. */
+#include "kernels/primitive.h"
+
+#include <string.h>
+
+#include "base/status.h"
+
+typedef struct descriptors {
+    dnnl_memory_desc_t x, weight, bias, y;
+    dnnl_dims_t strides, pad_begin, pad_end;
+} descriptors;
+
+graft_shape graft_convolution_weight_shape(const graft_convolution *c)
+{
+    if (c->groups == 1)
+        return GRAFT_SHAPE(c->channels_out, c->channels_in, c->kernel_height, c->kernel_width);
+    return GRAFT_SHAPE(c->groups, c->channels_out / c->groups, c->channels_in / c->groups, c->kernel_height,
+                       c->kernel_width);
+}
+
+static graft_status describe(descriptors *d, const graft_convolution *c)
+{
+    graft_status status;
+    memset(d, 0, sizeof *d);
+    graft_shape weight = graft_convolution_weight_shape(c);
+    GRAFT_TRY(
+        graft_descriptor_any(&d->x, 4, (int64_t[]){c->batch, c->channels_in, c->height_in, c->width_in}));
+    GRAFT_TRY(graft_descriptor_any(&d->weight, weight.rank, weight.dims));
+    GRAFT_TRY(graft_descriptor_plain(&d->bias, 1, (int64_t[]){c->channels_out}));
+    GRAFT_TRY(
+        graft_descriptor_any(&d->y, 4, (int64_t[]){c->batch, c->channels_out, c->height_out, c->width_out}));
+    d->strides[0] = d->strides[1] = c->stride;
+    d->pad_begin[0] = c->pad_top;
+    d->pad_begin[1] = c->pad_left;
+    d->pad_end[0] = c->pad_bottom;
+    d->pad_end[1] = c->pad_right;
+out:
+    return status;
+}
+
+graft_status graft_convolution_forward(graft_kernel **kernel, graft_device *device,
+                                       const graft_convolution *c, bool bias, bool residual,
+                                       const graft_post_op *post_ops, int post_count, bool training)
+{
+    graft_status status;
+    descriptors d;
+    dnnl_convolution_desc_t operation;
+    dnnl_primitive_attr_t attributes = NULL;
+    const graft_argument arguments[] = {
+        {DNNL_ARG_SRC, dnnl_query_src_md, 0, GRAFT_READS},
+        {DNNL_ARG_WEIGHTS, dnnl_query_weights_md, 0, GRAFT_READS},
+        {DNNL_ARG_BIAS, dnnl_query_weights_md, 1, bias ? GRAFT_READS : GRAFT_UNUSED},
+        {DNNL_ARG_DST, dnnl_query_dst_md, 0, residual ? GRAFT_UPDATES : GRAFT_WRITES},
+    };
+    GRAFT_TRY(describe(&d, c));
+    GRAFT_TRY_DNNL(dnnl_convolution_forward_desc_init(
+                       &operation, training ? dnnl_forward_training : dnnl_forward_inference,
+                       dnnl_convolution_direct, &d.x, &d.weight, bias ? &d.bias : NULL, &d.y, d.strides,
+                       d.pad_begin, d.pad_end),
+                   "convolution");
+    GRAFT_TRY(graft_attributes_create(&attributes, residual, post_ops, post_count));
+    GRAFT_TRY(
+        graft_primitive_create(kernel, device, "convolution", &operation, attributes, NULL, arguments, 4));
+out:
+    if (attributes)
+        dnnl_primitive_attr_destroy(attributes);
+    return status;
+}
+
+graft_status graft_convolution_backward_data(graft_kernel **kernel, graft_device *device,
+                                             const graft_convolution *c)
+{
+    graft_status status;
+    descriptors d;
+    dnnl_convolution_desc_t operation;
+    graft_kernel *hint = NULL;
+    const graft_argument arguments[] = {
+        {DNNL_ARG_DIFF_DST, dnnl_query_diff_dst_md, 0, GRAFT_READS},
+        {DNNL_ARG_WEIGHTS, dnnl_query_weights_md, 0, GRAFT_READS},
+        {DNNL_ARG_DIFF_SRC, dnnl_query_diff_src_md, 0, GRAFT_WRITES},
+    };
+    GRAFT_TRY(describe(&d, c));
+    GRAFT_TRY(graft_convolution_forward(&hint, device, c, false, false, NULL, 0, true));
+    GRAFT_TRY_DNNL(dnnl_convolution_backward_data_desc_init(&operation, dnnl_convolution_direct, &d.x,
+                                                            &d.weight, &d.y, d.strides, d.pad_begin,
+                                                            d.pad_end),
+                   "convolution, gradient of the input");
+    GRAFT_TRY(graft_primitive_create(kernel, device, "convolution, gradient of the input", &operation, NULL,
+                                     hint, arguments, 3));
+out:
+    graft_kernel_free(hint);
+    return status;
+}
+
+graft_status graft_convolution_backward_weights(graft_kernel **kernel, graft_device *device,
+                                                const graft_convolution *c, bool bias)
+{
+    graft_status status;
+    descriptors d;
+    dnnl_convolution_desc_t operation;
+    graft_kernel *hint = NULL;
+    const graft_argument arguments[] = {
+        {DNNL_ARG_SRC, dnnl_query_src_md, 0, GRAFT_READS},
+        {DNNL_ARG_DIFF_DST, dnnl_query_diff_dst_md, 0, GRAFT_READS},
+        {DNNL_ARG_DIFF_WEIGHTS, dnnl_query_diff_weights_md, 0, GRAFT_WRITES},
+        {DNNL_ARG_DIFF_BIAS, dnnl_query_diff_weights_md, 1, bias ? GRAFT_WRITES : GRAFT_UNUSED},
+    };
+    GRAFT_TRY(describe(&d, c));
+    GRAFT_TRY(graft_convolution_forward(&hint, device, c, bias, false, NULL, 0, true));
+    GRAFT_TRY_DNNL(dnnl_convolution_backward_weights_desc_init(&operation, dnnl_convolution_direct, &d.x,
+                                                               &d.weight, bias ? &d.bias : NULL, &d.y,
+                                                               d.strides, d.pad_begin, d.pad_end),
+                   "convolution, gradient of the weights");
+    GRAFT_TRY(graft_primitive_create(kernel, device, "convolution, gradient of the weights", &operation, NULL,
+                                     hint, arguments, 4));
+out:
+    graft_kernel_free(hint);
+    return status;
+}

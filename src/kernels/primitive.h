@@ -1,0 +1,67 @@
+/* The inside of kernels/: oneDNN's objects behind the device, the layouts and the kernels. */
+#ifndef GRAFT_KERNELS_PRIMITIVE_H
+#define GRAFT_KERNELS_PRIMITIVE_H
+
+#include <dnnl.h>
+
+#include "kernels/kernel.h"
+
+struct graft_layout {
+    dnnl_memory_desc_t descriptor;
+    graft_shape shape;
+    size_t bytes;
+    bool plain;
+    graft_layout *next;
+};
+
+struct graft_device {
+    dnnl_engine_t engine;
+    dnnl_stream_t stream;
+    graft_layout *layouts;
+    int threads;
+};
+
+/* GRAFT_EMEMORY, GRAFT_EUNSUPPORTED or GRAFT_EINTERNAL: "PRIMITIVE: what oneDNN says". */
+graft_status graft_primitive_fail(dnnl_status_t result, const char *what);
+
+#define GRAFT_TRY_DNNL(call, what)                        \
+    do {                                                  \
+        dnnl_status_t result_ = (call);                   \
+        if (result_ != dnnl_success) {                    \
+            status = graft_primitive_fail(result_, what); \
+            goto out;                                     \
+        }                                                 \
+    } while (0)
+
+/* The layout with this descriptor; one object for equal descriptors. */
+graft_status graft_layout_intern(graft_device *device, const dnnl_memory_desc_t *descriptor,
+                                 const graft_layout **layout);
+
+/* A descriptor whose layout oneDNN chooses, or row-major. */
+graft_status graft_descriptor_any(dnnl_memory_desc_t *descriptor, int rank, const int64_t *dims);
+graft_status graft_descriptor_plain(dnnl_memory_desc_t *descriptor, int rank, const int64_t *dims);
+
+/* A slot of a primitive: oneDNN's argument, and the query by which its descriptor is found. */
+typedef struct graft_argument {
+    int argument; /* DNNL_ARG_SRC, ... */
+    dnnl_query_t query;
+    int query_index;
+    graft_access access;
+} graft_argument;
+
+/* Compiles an operation descriptor into a kernel whose slots are `arguments`. `hint`: the forward kernel of a
+ * backward, or NULL. `attributes` may be NULL; they are borrowed. */
+graft_status graft_primitive_create(graft_kernel **kernel, graft_device *device, const char *what,
+                                    const void *operation, dnnl_primitive_attr_t attributes,
+                                    const graft_kernel *hint, const graft_argument *arguments, int count);
+
+/* The same from a primitive descriptor that exists already; it is taken over. */
+graft_status graft_primitive_wrap(graft_kernel **kernel, graft_device *device, const char *what,
+                                  dnnl_primitive_desc_t descriptor, const graft_argument *arguments,
+                                  int count);
+
+/* Attributes with the caller's scratch memory and, where wanted, what a convolution applies as it writes. */
+graft_status graft_attributes_create(dnnl_primitive_attr_t *attributes, bool residual,
+                                     const graft_post_op *post_ops, int count);
+
+#endif

@@ -1,0 +1,23 @@
+/* The same elements in another layout. */
+#include "kernels/primitive.h"
+
+graft_status graft_reorder(graft_kernel **kernel, graft_device *device, const graft_layout *from,
+                           const graft_layout *to)
+{
+    graft_status status;
+    dnnl_primitive_attr_t attributes = NULL;
+    dnnl_primitive_desc_t descriptor;
+    const graft_argument arguments[] = {
+        {DNNL_ARG_FROM, dnnl_query_src_md, 0, GRAFT_READS},
+        {DNNL_ARG_TO, dnnl_query_dst_md, 0, GRAFT_WRITES},
+    };
+    GRAFT_TRY(graft_attributes_create(&attributes, false, NULL, 0));
+    GRAFT_TRY_DNNL(dnnl_reorder_primitive_desc_create(&descriptor, &from->descriptor, device->engine,
+                                                      &to->descriptor, device->engine, attributes),
+                   "reorder");
+    GRAFT_TRY(graft_primitive_wrap(kernel, device, "reorder", descriptor, arguments, 2));
+out:
+    if (attributes)
+        dnnl_primitive_attr_destroy(attributes);
+    return status;
+}

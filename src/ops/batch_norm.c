@@ -1,0 +1,133 @@
+/* Batch normalisation (Ioffe and Szegedy 2015, arXiv 1502.03167) over N, H and W of (N, C, H, W):
+ * y = gamma (x - mean) / sqrt(variance + epsilon) + beta.
+ * Frozen: running statistics, folded into the convolution before it where there is one. Trained: the running
+ * statistics too (still), or the batch's, which then move the running ones. */
+#include "ops/op.h"
+
+#include <math.h>
+
+#include "ops/shapes.h"
+
+enum { GAMMA, BETA, MEAN, VARIANCE }; /* parameters */
+enum { SAVED_MEAN, SAVED_VARIANCE };  /* what forward leaves for backward */
+
+static float epsilon_of(const graft_node *node)
+{
+    const graft_batch_norm_attributes *a = node->attributes;
+    return a->epsilon > 0.0F ? a->epsilon : 1e-5F;
+}
+
+static void parameters(graft_node *node, const graft_shape *inputs)
+{
+    graft_shape row = GRAFT_SHAPE(inputs[0].dims[1]);
+    graft_add_parameter(node, "weight", GRAFT_PARAMETER_LEARNED, row);
+    graft_add_parameter(node, "bias", GRAFT_PARAMETER_LEARNED, row);
+    graft_add_parameter(node, "running_mean", GRAFT_PARAMETER_RUNNING, row);
+    graft_add_parameter(node, "running_var", GRAFT_PARAMETER_RUNNING, row);
+    graft_add_parameter(node, "num_batches_tracked", GRAFT_PARAMETER_COUNTER, (graft_shape){0, {0}});
+}
+
+static void initialize(const graft_node *node, int index, float *values, graft_random *random)
+{
+    (void)random;
+    int64_t channels = node->parameters[index].shape.dims[0];
+    for (int64_t c = 0; c < channels; c++)
+        values[c] = index == GAMMA || index == VARIANCE ? 1.0F : 0.0F;
+}
+
+static void affine(const graft_node *node, const float *const *tensors, float *scale, float *shift)
+{
+    int64_t channels = node->parameters[0].shape.dims[0];
+    for (int64_t c = 0; c < channels; c++) {
+        double factor = tensors[GAMMA][c] / sqrt((double)tensors[VARIANCE][c] + (double)epsilon_of(node));
+        scale[c] = (float)factor;
+        shift[c] = (float)(tensors[BETA][c] - tensors[MEAN][c] * factor);
+    }
+}
+
+static bool still(const graft_lowering *l, const graft_node *node)
+{
+    return !(graft_lowering_trains(l, node) && graft_lowering_moves_statistics(l));
+}
+
+static graft_status move_statistics(graft_lowering *l, const graft_node *node, graft_value mean,
+                                    graft_value variance)
+{
+    graft_status status;
+    const graft_batch_norm_attributes *a = node->attributes;
+    graft_shape x = graft_lowering_input_shape(l, node, 0);
+    graft_value values[] = {mean, variance, GRAFT_NO_VALUE, GRAFT_NO_VALUE};
+    graft_kernel *kernel;
+    GRAFT_TRY(graft_lowering_parameter(l, node, "running_mean", &values[2]));
+    GRAFT_TRY(graft_lowering_parameter(l, node, "running_var", &values[3]));
+    GRAFT_TRY(graft_running_statistics(&kernel, graft_lowering_device(l), x.dims[1],
+                                       x.dims[0] * x.dims[2] * x.dims[3],
+                                       a->momentum > 0.0F ? a->momentum : 0.1F));
+    GRAFT_TRY(graft_lowering_emit(l, kernel, values));
+out:
+    return status;
+}
+
+static graft_status forward(graft_lowering *l, const graft_node *node)
+{
+    graft_status status;
+    graft_value x = graft_lowering_input(l, node, 0);
+    graft_value values[] = {
+        x, GRAFT_NO_VALUE, GRAFT_NO_VALUE, GRAFT_NEW_VALUE, GRAFT_NEW_VALUE, GRAFT_NEW_VALUE};
+    bool is_still = still(l, node);
+    graft_kernel *kernel;
+    GRAFT_TRY(graft_lowering_parameter(l, node, "weight", &values[1]));
+    GRAFT_TRY(graft_lowering_parameter(l, node, "bias", &values[2]));
+    if (is_still) {
+        GRAFT_TRY(graft_lowering_parameter(l, node, "running_mean", &values[3]));
+        GRAFT_TRY(graft_lowering_parameter(l, node, "running_var", &values[4]));
+    }
+    GRAFT_TRY(graft_batch_norm_forward(&kernel, graft_lowering_device(l), graft_lowering_layout(l, x),
+                                       epsilon_of(node), is_still, !is_still));
+    GRAFT_TRY(graft_lowering_emit(l, kernel, values));
+    graft_lowering_set_output(l, node, values[5]);
+    graft_lowering_save(l, node, SAVED_MEAN, values[3]);
+    graft_lowering_save(l, node, SAVED_VARIANCE, values[4]);
+    if (!is_still)
+        GRAFT_TRY(move_statistics(l, node, values[3], values[4]));
+out:
+    return status;
+}
+
+static graft_status backward(graft_lowering *l, const graft_node *node)
+{
+    graft_status status;
+    graft_value x = graft_lowering_input(l, node, 0);
+    graft_value values[] = {x,
+                            graft_lowering_gradient(l, node),
+                            GRAFT_NO_VALUE,
+                            graft_lowering_saved(l, node, SAVED_MEAN),
+                            graft_lowering_saved(l, node, SAVED_VARIANCE),
+                            GRAFT_NEW_VALUE,
+                            GRAFT_NEW_VALUE,
+                            GRAFT_NEW_VALUE};
+    graft_kernel *kernel;
+    GRAFT_TRY(graft_lowering_parameter(l, node, "weight", &values[2]));
+    GRAFT_TRY(graft_batch_norm_backward(&kernel, graft_lowering_device(l), graft_lowering_layout(l, x),
+                                        epsilon_of(node), still(l, node)));
+    GRAFT_TRY(graft_lowering_emit(l, kernel, values));
+    if (graft_lowering_trains(l, node)) {
+        GRAFT_TRY(graft_lowering_add_parameter_gradient(l, node, "weight", values[6]));
+        GRAFT_TRY(graft_lowering_add_parameter_gradient(l, node, "bias", values[7]));
+    }
+    if (graft_lowering_wants_gradient(l, node, 0))
+        GRAFT_TRY(graft_lowering_add_gradient(l, node, 0, values[5]));
+out:
+    return status;
+}
+
+const graft_op graft_op_batch_norm = {
+    .name = "batch_norm",
+    .attributes = sizeof(graft_batch_norm_attributes),
+    .shape = graft_shape_same,
+    .parameters = parameters,
+    .initialize = initialize,
+    .forward = forward,
+    .backward = backward,
+    .affine = affine,
+};

@@ -1,0 +1,182 @@
+/* Two-dimensional convolution (cross-correlation, as everywhere in this field) with groups:
+ * (N, C, H, W) -> (N, channels, H', W'), H' = (H + padding - kernel) / stride + 1. */
+#include "ops/op.h"
+
+#include <math.h>
+
+#include "base/status.h"
+#include "ops/shapes.h"
+
+static int64_t or_one(int value)
+{
+    return value ? value : 1;
+}
+
+/* TensorFlow's "same": as much padding in all as makes the output ceil(size / stride). */
+static int64_t same_padding(int64_t size, int64_t kernel, int64_t stride)
+{
+    int64_t padding = ((size + stride - 1) / stride - 1) * stride + kernel - size;
+    return padding > 0 ? padding : 0;
+}
+
+static void pad(const graft_conv2d_attributes *a, int64_t size, int64_t *begin, int64_t *end)
+{
+    int64_t all = a->same ? same_padding(size, a->kernel, or_one(a->stride)) : 2 * (int64_t)a->padding;
+    *begin = all / 2;
+    *end = all - all / 2;
+}
+
+static graft_convolution geometry(const graft_conv2d_attributes *a, const graft_shape *x)
+{
+    graft_convolution c = {
+        .batch = x->dims[0],
+        .channels_in = x->dims[1],
+        .height_in = x->dims[2],
+        .width_in = x->dims[3],
+        .channels_out = a->channels,
+        .kernel_height = a->kernel,
+        .kernel_width = a->kernel,
+        .stride = or_one(a->stride),
+        .groups = or_one(a->groups),
+    };
+    pad(a, c.height_in, &c.pad_top, &c.pad_bottom);
+    pad(a, c.width_in, &c.pad_left, &c.pad_right);
+    c.height_out = (c.height_in + c.pad_top + c.pad_bottom - a->kernel) / c.stride + 1;
+    c.width_out = (c.width_in + c.pad_left + c.pad_right - a->kernel) / c.stride + 1;
+    return c;
+}
+
+static graft_status shape(const graft_node *node, const graft_shape *inputs, graft_shape *out)
+{
+    const graft_conv2d_attributes *a = node->attributes;
+    char text[GRAFT_SHAPE_TEXT];
+    if (inputs[0].rank != 4)
+        return graft_fail(GRAFT_ESHAPE, "a convolution needs (N, C, H, W), not %s",
+                          graft_shape_text(&inputs[0], text));
+    graft_convolution c = geometry(a, &inputs[0]);
+    if (c.channels_in % c.groups || c.channels_out % c.groups)
+        return graft_fail(GRAFT_ESHAPE, "%d channels do not divide into %d groups", (int)c.channels_in,
+                          (int)c.groups);
+    if (c.height_in + c.pad_top + c.pad_bottom < a->kernel ||
+        c.width_in + c.pad_left + c.pad_right < a->kernel)
+        return graft_fail(GRAFT_ESHAPE, "%s is too small for a kernel of %d",
+                          graft_shape_text(&inputs[0], text), a->kernel);
+    *out = GRAFT_SHAPE(c.batch, c.channels_out, c.height_out, c.width_out);
+    return GRAFT_OK;
+}
+
+static void parameters(graft_node *node, const graft_shape *inputs)
+{
+    const graft_conv2d_attributes *a = node->attributes;
+    graft_shape weight =
+        GRAFT_SHAPE(a->channels, inputs[0].dims[1] / or_one(a->groups), a->kernel, a->kernel);
+    graft_add_parameter(node, "weight", GRAFT_PARAMETER_LEARNED, weight);
+    if (a->bias)
+        graft_add_parameter(node, "bias", GRAFT_PARAMETER_LEARNED, GRAFT_SHAPE(a->channels));
+}
+
+static int64_t macs(const graft_node *node, const graft_shape *inputs)
+{
+    (void)inputs;
+    return graft_shape_count(&node->parameters[0].shape) * node->shape.dims[2] * node->shape.dims[3];
+}
+
+/* Kaiming normal over the outputs, as torchvision's networks have it; bias zero. */
+static void initialize(const graft_node *node, int index, float *values, graft_random *random)
+{
+    const graft_conv2d_attributes *a = node->attributes;
+    int64_t count = graft_shape_count(&node->parameters[index].shape);
+    float deviation = sqrtf(2.0F / (float)(a->kernel * a->kernel * a->channels / or_one(a->groups)));
+    for (int64_t i = 0; i < count; i++)
+        values[i] = index == 0 ? deviation * graft_random_normal(random) : 0.0F;
+}
+
+/* With groups the kernel wants (G, O / G, I / G, kh, kw): the same bytes. */
+static graft_status weight_value(graft_lowering *l, const graft_node *node, const graft_convolution *c,
+                                 graft_value *weight)
+{
+    graft_status status;
+    graft_shape shape_wanted = graft_convolution_weight_shape(c);
+    GRAFT_TRY(graft_lowering_parameter(l, node, "weight", weight));
+    GRAFT_TRY(graft_lowering_view(l, *weight, &shape_wanted, weight));
+out:
+    return status;
+}
+
+static graft_status forward(graft_lowering *l, const graft_node *node)
+{
+    graft_status status;
+    graft_shape x = graft_lowering_input_shape(l, node, 0);
+    graft_convolution c = geometry(node->attributes, &x);
+    bool bias = graft_lowering_has_bias(l, node);
+    graft_value residual = graft_lowering_residual(l, node);
+    int count;
+    const graft_post_op *post_ops = graft_lowering_post_ops(l, node, &count);
+    graft_value values[] = {graft_lowering_input(l, node, 0), GRAFT_NO_VALUE, GRAFT_NO_VALUE,
+                            residual == GRAFT_NO_VALUE ? GRAFT_NEW_VALUE : residual};
+    graft_kernel *kernel;
+    GRAFT_TRY(weight_value(l, node, &c, &values[1]));
+    if (bias)
+        GRAFT_TRY(graft_lowering_parameter(l, node, "bias", &values[2]));
+    GRAFT_TRY(graft_convolution_forward(&kernel, graft_lowering_device(l), &c, bias,
+                                        residual != GRAFT_NO_VALUE, post_ops, count, false));
+    GRAFT_TRY(graft_lowering_emit(l, kernel, values));
+    graft_lowering_set_output(l, node, values[3]);
+out:
+    return status;
+}
+
+static graft_status backward_weights(graft_lowering *l, const graft_node *node, const graft_convolution *c)
+{
+    graft_status status;
+    const graft_conv2d_attributes *a = node->attributes;
+    graft_value values[] = {graft_lowering_input(l, node, 0), graft_lowering_gradient(l, node),
+                            GRAFT_NEW_VALUE, a->bias ? GRAFT_NEW_VALUE : GRAFT_NO_VALUE};
+    graft_kernel *kernel;
+    GRAFT_TRY(graft_convolution_backward_weights(&kernel, graft_lowering_device(l), c, a->bias));
+    GRAFT_TRY(graft_lowering_emit(l, kernel, values));
+    GRAFT_TRY(graft_lowering_add_parameter_gradient(l, node, "weight", values[2]));
+    if (a->bias)
+        GRAFT_TRY(graft_lowering_add_parameter_gradient(l, node, "bias", values[3]));
+out:
+    return status;
+}
+
+static graft_status backward_data(graft_lowering *l, const graft_node *node, const graft_convolution *c)
+{
+    graft_status status;
+    graft_value values[] = {graft_lowering_gradient(l, node), GRAFT_NO_VALUE, GRAFT_NEW_VALUE};
+    graft_kernel *kernel;
+    GRAFT_TRY(weight_value(l, node, c, &values[1]));
+    GRAFT_TRY(graft_convolution_backward_data(&kernel, graft_lowering_device(l), c));
+    GRAFT_TRY(graft_lowering_emit(l, kernel, values));
+    GRAFT_TRY(graft_lowering_add_gradient(l, node, 0, values[2]));
+out:
+    return status;
+}
+
+static graft_status backward(graft_lowering *l, const graft_node *node)
+{
+    graft_status status = GRAFT_OK;
+    graft_shape x = graft_lowering_input_shape(l, node, 0);
+    graft_convolution c = geometry(node->attributes, &x);
+    if (graft_lowering_trains(l, node))
+        GRAFT_TRY(backward_weights(l, node, &c));
+    if (graft_lowering_wants_gradient(l, node, 0))
+        GRAFT_TRY(backward_data(l, node, &c));
+out:
+    return status;
+}
+
+const graft_op graft_op_conv2d = {
+    .name = "conv2d",
+    .attributes = sizeof(graft_conv2d_attributes),
+    .shape = shape,
+    .parameters = parameters,
+    .macs = macs,
+    .initialize = initialize,
+    .forward = forward,
+    .backward = backward,
+    .absorbs_affine = true,
+    .takes_post_ops = true,
+};

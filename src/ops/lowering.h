@@ -1,0 +1,69 @@
+/* What an operator sees of the plan while it is compiled: values come in, kernels go out. Declared here, on
+ * the operators' floor, and implemented in plan/. */
+#ifndef GRAFT_OPS_LOWERING_H
+#define GRAFT_OPS_LOWERING_H
+
+#include <stdbool.h>
+
+#include "graph/graph.h"
+#include "kernels/kernel.h"
+
+typedef struct graft_lowering graft_lowering;
+
+/* A tensor of the plan, by number. */
+typedef int graft_value;
+enum { GRAFT_NO_VALUE = -1, GRAFT_NEW_VALUE = -2 };
+
+graft_device *graft_lowering_device(const graft_lowering *lowering);
+const graft_graph *graft_lowering_graph(const graft_lowering *lowering);
+int64_t graft_lowering_batch(const graft_lowering *lowering);
+/* This plan trains (it has a backward), and this node is marked. */
+bool graft_lowering_trains(const graft_lowering *lowering, const graft_node *node);
+/* Batch norm of this plan uses the batch's statistics where it trains. */
+bool graft_lowering_moves_statistics(const graft_lowering *lowering);
+/* Dropout and stochastic depth are on; the key and the counter of their numbers. */
+const graft_drop_source *graft_lowering_drop_source(const graft_lowering *lowering);
+
+/* A node's output shape at this plan's batch, and its input's. */
+graft_shape graft_lowering_shape(const graft_lowering *lowering, const graft_node *node);
+graft_shape graft_lowering_input_shape(const graft_lowering *lowering, const graft_node *node, int input);
+
+/* Forward values: an input's, and (in backward) the node's own output. */
+graft_value graft_lowering_input(graft_lowering *lowering, const graft_node *node, int input);
+graft_value graft_lowering_output(graft_lowering *lowering, const graft_node *node);
+void graft_lowering_set_output(graft_lowering *lowering, const graft_node *node, graft_value value);
+const graft_layout *graft_lowering_layout(const graft_lowering *lowering, graft_value value);
+
+/* A parameter, folded where the node's group says so. */
+graft_status graft_lowering_parameter(graft_lowering *lowering, const graft_node *node, const char *suffix,
+                                      graft_value *value);
+/* The node has a bias, its own or a folded one. */
+bool graft_lowering_has_bias(const graft_lowering *lowering, const graft_node *node);
+/* What the node's group applies as it writes; `residual` is added first where it is not GRAFT_NO_VALUE. */
+const graft_post_op *graft_lowering_post_ops(const graft_lowering *lowering, const graft_node *node,
+                                             int *count);
+graft_value graft_lowering_residual(graft_lowering *lowering, const graft_node *node);
+
+/* Emits a kernel (and takes it, also on failure). values[slot]: what is read is brought to the kernel's
+ * layout; for what is written GRAFT_NEW_VALUE makes a value of the kernel's layout and stores it there; a
+ * slot that is read and written takes a value of exactly its layout. */
+graft_status graft_lowering_emit(graft_lowering *lowering, graft_kernel *kernel, graft_value *values);
+/* A copy of a value in another layout, or the value itself where it has it. */
+graft_status graft_lowering_reorder(graft_lowering *lowering, graft_value value, const graft_layout *layout,
+                                    graft_value *out);
+/* The same elements (row-major) as a tensor of another shape, plain. */
+graft_status graft_lowering_view(graft_lowering *lowering, graft_value value, const graft_shape *shape,
+                                 graft_value *out);
+
+/* Backward. */
+graft_value graft_lowering_gradient(graft_lowering *lowering, const graft_node *node); /* of the output */
+bool graft_lowering_wants_gradient(const graft_lowering *lowering, const graft_node *node, int input);
+graft_status graft_lowering_add_gradient(graft_lowering *lowering, const graft_node *node, int input,
+                                         graft_value gradient);
+graft_status graft_lowering_add_parameter_gradient(graft_lowering *lowering, const graft_node *node,
+                                                   const char *suffix, graft_value gradient);
+/* A value that forward leaves for backward (batch statistics), by a small number of the node's own. */
+void graft_lowering_save(graft_lowering *lowering, const graft_node *node, int slot, graft_value value);
+graft_value graft_lowering_saved(graft_lowering *lowering, const graft_node *node, int slot);
+
+#endif
