@@ -8,7 +8,7 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "base/text.h"
-#include "ops/op.h"
+#include "graph/op.h"
 
 graft_status graft_graph_create(graft_graph **out)
 {

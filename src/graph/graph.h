@@ -12,7 +12,7 @@
 #include "base/arena.h"
 #include "tensor/tensor.h"
 
-typedef struct graft_op graft_op; /* src/ops/op.h: an operator's table */
+typedef struct graft_op graft_op; /* graph/op.h: an operator's table */
 typedef struct graft_node graft_node;
 
 typedef enum graft_parameter_kind {

@@ -1,0 +1,285 @@
+/* Compiling: which nodes, in which groups, forward; then the loss and, node by node in reverse, gradients;
+ * then places in the workspace. And running what was compiled. */
+#include "plan/internal.h"
+
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "base/status.h"
+#include "graph/op.h"
+
+static graft_status allocate_state(graft_lowering *l)
+{
+    graft_status status;
+    size_t count = l->request->graph->count;
+    GRAFT_TRY(GRAFT_NEW_ARRAY(&l->backbone, count));
+    GRAFT_TRY(GRAFT_NEW_ARRAY(&l->cut, count));
+    GRAFT_TRY(GRAFT_NEW_ARRAY(&l->in_part, count));
+    GRAFT_TRY(GRAFT_NEW_ARRAY(&l->visible, count));
+    GRAFT_TRY(GRAFT_NEW_ARRAY(&l->needs_gradient, count));
+    GRAFT_TRY(GRAFT_NEW_ARRAY(&l->groups, count));
+    GRAFT_TRY(GRAFT_NEW_ARRAY(&l->forward, count));
+    GRAFT_TRY(GRAFT_NEW_ARRAY(&l->gradient, count));
+    GRAFT_TRY(GRAFT_NEW_ARRAY(&l->saved, count * SAVED_SLOTS));
+    for (size_t i = 0; i < count; i++)
+        l->forward[i] = l->gradient[i] = GRAFT_NO_VALUE;
+out:
+    return status;
+}
+
+static void free_state(graft_lowering *l)
+{
+    free(l->backbone);
+    free(l->cut);
+    free(l->in_part);
+    free(l->visible);
+    free(l->needs_gradient);
+    free(l->groups);
+    free(l->forward);
+    free(l->gradient);
+    free(l->saved);
+    free(l->copies);
+}
+
+/* Marks the nodes that this plan computes: of its part, and wanted by an output. */
+static void select_nodes(graft_lowering *l)
+{
+    const graft_graph *graph = l->request->graph;
+    bool upper = l->request->part == GRAFT_PLAN_UPPER;
+    graft_graph_boundary(graph, l->backbone, l->cut);
+    for (size_t i = graph->count; i-- > 0;) {
+        const graft_node *node = &graph->nodes[i];
+        l->visible[i] = upper ? (int)i == graph->output : l->cut[i];
+        bool wanted = l->in_part[i] || l->visible[i];
+        l->in_part[i] = wanted && l->backbone[i] != upper && i > 0;
+        for (int j = 0; l->in_part[i] && j < node->input_count; j++)
+            l->in_part[node->inputs[j]] = true;
+    }
+    for (size_t i = 1; i < graph->count; i++) {
+        const graft_node *node = &graph->nodes[i];
+        l->in_part[i] = l->in_part[i] && l->backbone[i] != upper;
+        l->needs_gradient[i] = node->trains && node->parameter_count > 0;
+        for (int j = 0; j < node->input_count; j++)
+            l->needs_gradient[i] |= l->needs_gradient[node->inputs[j]];
+        l->needs_gradient[i] = l->needs_gradient[i] && upper;
+    }
+    l->in_part[0] = false;
+}
+
+static graft_status workspace_value(graft_lowering *l, const graft_shape *shape, graft_value *out)
+{
+    value v = {.home = HOME_WORKSPACE};
+    graft_status status = graft_layout_plain(l->request->device, shape, &v.layout);
+    return status == GRAFT_OK ? graft_plan_add_value(l->plan, &v, out) : status;
+}
+
+static graft_status add_inputs(graft_lowering *l)
+{
+    graft_status status = GRAFT_OK;
+    const graft_graph *graph = l->request->graph;
+    if (l->request->part == GRAFT_PLAN_BACKBONE) {
+        graft_shape shape = graft_lowering_shape(l, &graph->nodes[0]);
+        GRAFT_TRY(workspace_value(l, &shape, &l->plan->picture));
+        l->forward[0] = l->plan->picture;
+        return GRAFT_OK;
+    }
+    int input = 0;
+    for (size_t i = 0; i < graph->count; i++)
+        if (l->cut[i]) {
+            value v = {.home = HOME_INPUT, .input = input++};
+            graft_shape shape = graft_lowering_shape(l, &graph->nodes[i]);
+            GRAFT_TRY(graft_layout_plain(l->request->device, &shape, &v.layout));
+            GRAFT_TRY(graft_plan_add_value(l->plan, &v, &l->forward[i]));
+        }
+out:
+    return status;
+}
+
+static graft_status lower_forward(graft_lowering *l)
+{
+    const graft_graph *graph = l->request->graph;
+    l->phase = GRAFT_PHASE_FORWARD;
+    for (size_t i = 0; i < graph->count; i++) {
+        int anchor = l->groups[i].anchor;
+        if (!l->in_part[i] || l->groups[anchor].last != (int)i)
+            continue;
+        const graft_node *node = &graph->nodes[anchor];
+        l->node = anchor;
+        graft_status status = node->op->forward(l, node);
+        if (status != GRAFT_OK)
+            return graft_fail_within(status, "node %s", node->name);
+    }
+    return GRAFT_OK;
+}
+
+/* Outputs are read from outside: plain, and not on bytes that are not the plan's. */
+static graft_status add_outputs(graft_lowering *l)
+{
+    graft_status status;
+    const graft_graph *graph = l->request->graph;
+    GRAFT_TRY(GRAFT_NEW_ARRAY(&l->plan->outputs, graph->count));
+    for (size_t i = 0; i < graph->count; i++) {
+        if (!l->visible[i])
+            continue;
+        graft_shape shape = graft_lowering_shape(l, &graph->nodes[i]);
+        const graft_layout *plain;
+        GRAFT_TRY(graft_layout_plain(l->request->device, &shape, &plain));
+        GRAFT_TRY(graft_lowering_reorder(l, l->forward[i], plain, &l->plan->outputs[l->plan->output_count]));
+        l->plan->output_count++;
+    }
+out:
+    return status;
+}
+
+static graft_status lower_loss(graft_lowering *l)
+{
+    graft_status status;
+    const graft_node *output = &l->request->graph->nodes[l->request->graph->output];
+    graft_value values[] = {l->forward[output->index], GRAFT_NO_VALUE, GRAFT_NEW_VALUE, GRAFT_NEW_VALUE};
+    graft_kernel *kernel;
+    l->phase = GRAFT_PHASE_LOSS;
+    l->node = -1;
+    if (output->shape.rank != 2)
+        return graft_fail(GRAFT_ESHAPE, "cross-entropy needs logits of shape (N, classes)");
+    GRAFT_TRY(workspace_value(l, &GRAFT_SHAPE(l->request->batch), &l->plan->labels));
+    values[1] = l->plan->labels;
+    GRAFT_TRY(graft_cross_entropy(&kernel, l->request->device, l->request->batch, output->shape.dims[1]));
+    GRAFT_TRY(graft_lowering_emit(l, kernel, values));
+    l->plan->loss = values[2];
+    l->gradient[output->index] = values[3];
+out:
+    return status;
+}
+
+static graft_status lower_backward(graft_lowering *l)
+{
+    const graft_graph *graph = l->request->graph;
+    graft_status status = GRAFT_OK;
+    l->phase = GRAFT_PHASE_BACKWARD;
+    for (size_t i = graph->count; i-- > 1 && status == GRAFT_OK;) {
+        const graft_node *node = &graph->nodes[i];
+        if (!l->in_part[i] || !l->needs_gradient[i] || l->gradient[i] == GRAFT_NO_VALUE)
+            continue;
+        l->node = (int)i;
+        status = l->groups[i].folded ? graft_lowering_add_gradient(l, node, 0, l->gradient[i])
+                                     : node->op->backward(l, node);
+        if (status != GRAFT_OK)
+            return graft_fail_within(status, "node %s", node->name);
+    }
+    return status;
+}
+
+static graft_status lower(graft_lowering *l)
+{
+    graft_status status;
+    GRAFT_TRY(allocate_state(l));
+    select_nodes(l);
+    graft_group_nodes(l->groups, l->request->graph, l->in_part, l->visible, l->request->training);
+    GRAFT_TRY(add_inputs(l));
+    GRAFT_TRY(lower_forward(l));
+    GRAFT_TRY(add_outputs(l));
+    if (l->request->training) {
+        GRAFT_TRY(lower_loss(l));
+        GRAFT_TRY(lower_backward(l));
+    }
+    GRAFT_TRY(graft_plan_place(l->plan));
+    graft_constants_trim(l->request->constants);
+out:
+    return status;
+}
+
+graft_status graft_plan_compile(graft_plan **out, const graft_plan_request *request)
+{
+    graft_plan *plan = NULL;
+    graft_status status = GRAFT_NEW(&plan);
+    if (status != GRAFT_OK)
+        return status;
+    plan->picture = plan->labels = plan->loss = GRAFT_NO_VALUE;
+    plan->graph = request->graph;
+    graft_lowering l = {.request = request, .plan = plan};
+    graft_device_enter(request->device);
+    status = lower(&l);
+    free_state(&l);
+    if (status != GRAFT_OK) {
+        graft_plan_free(plan);
+        return status;
+    }
+    *out = plan;
+    return GRAFT_OK;
+}
+
+void graft_plan_free(graft_plan *plan)
+{
+    if (!plan)
+        return;
+    for (size_t i = 0; i < plan->step_count; i++)
+        graft_kernel_free(plan->steps[i].kernel);
+    free(plan->steps);
+    free(plan->values);
+    free(plan->outputs);
+    free(plan);
+}
+
+size_t graft_plan_workspace(const graft_plan *plan)
+{
+    return plan->workspace;
+}
+
+graft_status graft_plan_bind(graft_plan *plan, void *workspace, float *const *inputs)
+{
+    graft_status status = GRAFT_OK;
+    plan->base = workspace;
+    for (size_t i = 0; i < plan->step_count; i++) {
+        const step *s = &plan->steps[i];
+        void *buffers[GRAFT_KERNEL_SLOTS] = {NULL};
+        for (int slot = 0; slot < GRAFT_KERNEL_SLOTS; slot++)
+            if (s->kernel->access[slot] != GRAFT_UNUSED)
+                buffers[slot] = graft_plan_address(plan, s->values[slot], inputs);
+        void *scratch = s->scratch >= 0 ? graft_plan_address(plan, s->scratch, inputs) : NULL;
+        GRAFT_TRY(graft_kernel_bind(s->kernel, buffers, scratch));
+    }
+out:
+    return status;
+}
+
+graft_status graft_plan_run(graft_plan *plan, graft_phase phase)
+{
+    graft_status status = GRAFT_OK;
+    for (size_t i = 0; i < plan->step_count; i++)
+        if (plan->steps[i].phase == phase)
+            GRAFT_TRY(graft_kernel_run(plan->steps[i].kernel));
+out:
+    return status;
+}
+
+float *graft_plan_picture(const graft_plan *plan)
+{
+    return graft_plan_address(plan, plan->picture, NULL);
+}
+
+const float *graft_plan_output(const graft_plan *plan, int index)
+{
+    return graft_plan_address(plan, plan->outputs[index], NULL);
+}
+
+int32_t *graft_plan_labels(const graft_plan *plan)
+{
+    return graft_plan_address(plan, plan->labels, NULL);
+}
+
+float graft_plan_loss(const graft_plan *plan)
+{
+    return *(const float *)graft_plan_address(plan, plan->loss, NULL);
+}
+
+int graft_plan_step_count(const graft_plan *plan)
+{
+    return (int)plan->step_count;
+}
+
+const char *graft_plan_step(const graft_plan *plan, int index, const char **node)
+{
+    const step *s = &plan->steps[index];
+    *node = s->node >= 0 ? plan->graph->nodes[s->node].name : "loss";
+    return s->kernel->implementation;
+}

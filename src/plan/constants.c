@@ -1,0 +1,176 @@
+/* Folding: a frozen affine y = s (w * x + b) + t behind a convolution is the convolution with weight s w and
+ * bias s b + t. Packing: oneDNN's reorder, run once. */
+#include "plan/constants.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/status.h"
+#include "graph/op.h"
+
+void graft_constants_dispose(graft_constants *constants)
+{
+    while (constants->first) {
+        graft_constant *constant = constants->first;
+        constants->first = constant->next;
+        if (constant->owned)
+            free(constant->data);
+        free(constant);
+    }
+}
+
+void graft_constants_trim(graft_constants *constants)
+{
+    graft_constant **link = &constants->first;
+    while (*link) {
+        graft_constant *constant = *link;
+        if (constant->used) {
+            link = &constant->next;
+            continue;
+        }
+        *link = constant->next;
+        if (constant->owned)
+            free(constant->data);
+        free(constant);
+    }
+}
+
+size_t graft_constants_bytes(const graft_constants *constants)
+{
+    size_t bytes = 0;
+    for (const graft_constant *constant = constants->first; constant; constant = constant->next)
+        bytes += constant->owned ? graft_layout_bytes(constant->layout) : 0;
+    return bytes;
+}
+
+static graft_constant *find(graft_constants *constants, const graft_constant *like)
+{
+    for (graft_constant *c = constants->first; c; c = c->next)
+        if (c->node == like->node && c->slot == like->slot && c->affine == like->affine &&
+            c->layout == like->layout)
+            return c;
+    return NULL;
+}
+
+static graft_status add(graft_constants *constants, const graft_constant *like, graft_constant **out)
+{
+    graft_constant *constant;
+    graft_status status = GRAFT_NEW(&constant);
+    if (status != GRAFT_OK)
+        return status;
+    *constant = *like;
+    constant->next = constants->first;
+    constants->first = constant;
+    *out = constant;
+    return GRAFT_OK;
+}
+
+static graft_status affine_of(const graft_node *node, const graft_plan_tensor *tensors, float **scale,
+                              float **shift)
+{
+    graft_status status;
+    const float *values[GRAFT_NODE_PARAMETERS] = {NULL};
+    size_t channels = (size_t)node->parameters[0].shape.dims[0];
+    float *both;
+    for (int i = 0; i < node->parameter_count; i++)
+        values[i] = tensors[node->first_tensor + i].value;
+    GRAFT_TRY(GRAFT_NEW_ARRAY(&both, 2 * channels));
+    node->op->affine(node, values, both, both + channels);
+    *scale = both;
+    *shift = both + channels;
+out:
+    return status;
+}
+
+/* weight (O, ...) times scale (O); or bias (O), 0 where there is none, times scale plus shift. */
+static void fold(float *out, const float *in, int64_t channels, int64_t each, const float *scale,
+                 const float *shift)
+{
+    for (int64_t o = 0; o < channels; o++)
+        for (int64_t i = 0; i < each; i++)
+            out[o * each + i] = (in ? in[o * each + i] * scale[o] : 0.0F) + (shift ? shift[o] : 0.0F);
+}
+
+static graft_status make_folded(float **out, const graft_graph *graph, const graft_plan_tensor *tensors,
+                                int node_index, int slot, int affine)
+{
+    graft_status status;
+    const graft_node *node = &graph->nodes[node_index];
+    const graft_shape *weight = &node->parameters[0].shape;
+    int64_t channels = weight->dims[0], each = slot == 0 ? graft_shape_count(weight) / channels : 1;
+    float *scale = NULL, *shift = NULL, *values = NULL;
+    const float *in = slot < node->parameter_count ? tensors[node->first_tensor + slot].value : NULL;
+    GRAFT_TRY(affine_of(&graph->nodes[affine], tensors, &scale, &shift));
+    GRAFT_TRY(graft_allocate_aligned(&values, sizeof(float) * (size_t)(channels * each)));
+    fold(values, in, channels, each, scale, slot == 0 ? NULL : shift);
+    *out = values;
+out:
+    free(scale);
+    return status;
+}
+
+graft_status graft_constants_plain(graft_constants *constants, graft_device *device, const graft_graph *graph,
+                                   const graft_plan_tensor *tensors, int node_index, int slot, int affine,
+                                   graft_constant **out)
+{
+    graft_status status;
+    const graft_node *node = &graph->nodes[node_index];
+    graft_shape row = GRAFT_SHAPE(node->parameters[0].shape.dims[0]);
+    graft_constant like = {.node = node_index, .slot = slot, .affine = affine, .owned = affine >= 0};
+    const graft_shape *shape = slot < node->parameter_count ? &node->parameters[slot].shape : &row;
+    float *values = NULL;
+    GRAFT_TRY(graft_layout_plain(device, shape, &like.layout));
+    *out = find(constants, &like);
+    if (*out)
+        return GRAFT_OK;
+    if (affine >= 0)
+        GRAFT_TRY(make_folded(&values, graph, tensors, node_index, slot, affine));
+    like.data = affine >= 0 ? values : tensors[node->first_tensor + slot].value;
+    GRAFT_TRY(add(constants, &like, out));
+    values = NULL;
+out:
+    free(values);
+    return status;
+}
+
+static graft_status run_reorder(graft_device *device, const graft_layout *from, void *source,
+                                const graft_layout *to, void *target)
+{
+    graft_status status;
+    graft_kernel *kernel = NULL;
+    void *buffers[GRAFT_KERNEL_SLOTS] = {source, target};
+    void *scratch = NULL;
+    GRAFT_TRY(graft_reorder(&kernel, device, from, to));
+    if (kernel->scratch)
+        GRAFT_TRY(graft_allocate_aligned(&scratch, kernel->scratch));
+    GRAFT_TRY(graft_kernel_bind(kernel, buffers, scratch));
+    GRAFT_TRY(graft_kernel_run(kernel));
+out:
+    free(scratch);
+    graft_kernel_free(kernel);
+    return status;
+}
+
+graft_status graft_constants_packed(graft_constants *constants, graft_device *device,
+                                    const graft_constant *constant, const graft_layout *from,
+                                    const graft_layout *to, graft_constant **packed)
+{
+    graft_status status;
+    graft_constant like = *constant;
+    void *data = NULL;
+    like.layout = to;
+    like.owned = true;
+    like.used = false;
+    *packed = find(constants, &like);
+    if (*packed)
+        return GRAFT_OK;
+    GRAFT_TRY(graft_allocate_aligned(&data, graft_layout_bytes(to)));
+    GRAFT_TRY(run_reorder(device, from, constant->data, to, data));
+    like.data = data;
+    GRAFT_TRY(add(constants, &like, packed));
+    data = NULL;
+out:
+    free(data);
+    return status;
+}

@@ -1,0 +1,101 @@
+/* Which nodes become one kernel. Greedy, from each convolution along its only consumer. */
+#include "plan/group.h"
+
+#include "graph/op.h"
+
+typedef struct search {
+    graft_group *groups;
+    const graft_graph *graph;
+    const bool *in_part, *visible;
+    bool training;
+} search;
+
+/* The only node that reads `index`, or -1. */
+static int only_consumer(const graft_graph *graph, int index)
+{
+    int consumer = -1;
+    for (size_t i = (size_t)index + 1; i < graph->count; i++)
+        for (int j = 0; j < graph->nodes[i].input_count; j++)
+            if (graph->nodes[i].inputs[j] == index) {
+                if (consumer >= 0)
+                    return -1;
+                consumer = (int)i;
+            }
+    return consumer;
+}
+
+/* Nothing behind node `reader` reads `index`. */
+static bool is_last_reader(const graft_graph *graph, int index, int reader)
+{
+    for (size_t i = (size_t)reader + 1; i < graph->count; i++)
+        for (int j = 0; j < graph->nodes[i].input_count; j++)
+            if (graph->nodes[i].inputs[j] == index)
+                return false;
+    return true;
+}
+
+static bool fold_affine(graft_group *group, const graft_graph *graph, const graft_node *node)
+{
+    const graft_node *anchor = &graph->nodes[group->anchor];
+    if (!node->op->affine || node->trains || anchor->trains || !anchor->op->absorbs_affine ||
+        group->affine >= 0 || group->residual >= 0 || group->post_count > 0)
+        return false;
+    group->affine = node->index;
+    return true;
+}
+
+/* Only without a backward, which may need the summand that is overwritten. Its readers that this kernel
+ * replaces all come before. */
+static bool fuse_residual(graft_group *group, const search *s, const graft_node *node, int from)
+{
+    if (!node->op->is_sum || s->training || group->residual >= 0 || group->post_count > 0)
+        return false;
+    int other = node->inputs[0] == from ? node->inputs[1] : node->inputs[0];
+    if (other == from || s->visible[other] || !s->in_part[other] || other == 0 ||
+        !is_last_reader(s->graph, other, node->index))
+        return false;
+    group->residual = other;
+    return true;
+}
+
+static bool fuse_post_op(graft_group *group, const graft_graph *graph, const graft_node *node)
+{
+    if (!node->op->post_op || !graph->nodes[group->anchor].op->takes_post_ops ||
+        group->post_count == GRAFT_GROUP_POST_OPS)
+        return false;
+    return node->op->post_op(node, &group->post_ops[group->post_count]) && ++group->post_count;
+}
+
+static bool is_identity(const search *s, const graft_node *node)
+{
+    return node->op->identity_unless_trained && !(s->training && node->trains);
+}
+
+static void grow(search *s, int anchor)
+{
+    graft_group *group = &s->groups[anchor];
+    for (int at = anchor; !s->visible[at];) {
+        int next = only_consumer(s->graph, at);
+        if (next < 0 || !s->in_part[next])
+            return;
+        const graft_node *node = &s->graph->nodes[next];
+        bool folded = fold_affine(group, s->graph, node);
+        if (!folded && !is_identity(s, node) && !fuse_residual(group, s, node, at) &&
+            !fuse_post_op(group, s->graph, node))
+            return;
+        s->groups[next].anchor = anchor;
+        s->groups[next].folded = folded;
+        group->last = at = next;
+    }
+}
+
+void graft_group_nodes(graft_group *groups, const graft_graph *graph, const bool *in_part,
+                       const bool *visible, bool training)
+{
+    search s = {groups, graph, in_part, visible, training};
+    for (size_t i = 0; i < graph->count; i++)
+        groups[i] = (graft_group){.anchor = (int)i, .last = (int)i, .affine = -1, .residual = -1};
+    for (size_t i = 0; i < graph->count; i++)
+        if (in_part[i] && groups[i].anchor == (int)i && graph->nodes[i].op->takes_post_ops)
+            grow(&s, (int)i);
+}

@@ -1,0 +1,75 @@
+/* The inside of a plan, shared by the files of this folder. */
+#ifndef GRAFT_PLAN_INTERNAL_H
+#define GRAFT_PLAN_INTERNAL_H
+
+#include "ops/lowering.h"
+#include "plan/group.h"
+#include "plan/plan.h"
+
+typedef enum home {
+    HOME_WORKSPACE = 0, /* at an offset */
+    HOME_PARAMETER,     /* of a trained parameter or its gradient: address */
+    HOME_CONSTANT,      /* frozen: constant->data */
+    HOME_INPUT          /* handed over at bind: input number */
+} home;
+
+typedef struct value {
+    const graft_layout *layout;
+    home home;
+    void *address;
+    graft_constant *constant;
+    int input;
+    int root;        /* the value whose bytes these are; itself where it has its own */
+    int first, last; /* of a root: steps between which its bytes are wanted */
+    size_t bytes;    /* of a root */
+    size_t offset;
+} value;
+
+typedef struct step {
+    graft_kernel *kernel;
+    graft_value values[GRAFT_KERNEL_SLOTS];
+    graft_value scratch;
+    graft_phase phase;
+    int node; /* for whom it works; -1: the loss */
+    bool reorders;
+} step;
+
+struct graft_plan {
+    value *values;
+    size_t value_count, value_capacity;
+    step *steps;
+    size_t step_count, step_capacity;
+    size_t workspace;
+    graft_value picture, labels, loss;
+    graft_value *outputs;
+    int output_count;
+    char *base; /* the workspace it is bound to */
+    const graft_graph *graph;
+};
+
+/* graft_lowering: the compiler's state. */
+enum { SAVED_SLOTS = 2 };
+typedef struct copy_of {
+    graft_value from, to;
+} copy_of;
+
+struct graft_lowering {
+    const graft_plan_request *request;
+    graft_plan *plan;
+    bool *backbone, *cut, *in_part, *visible, *needs_gradient;
+    graft_group *groups;
+    graft_value *forward;  /* [node] */
+    graft_value *gradient; /* [node] */
+    graft_value *saved;    /* [node * SAVED_SLOTS + slot] */
+    copy_of *copies;       /* reorders that exist already */
+    size_t copy_count, copy_capacity;
+    graft_phase phase;
+    int node; /* being lowered */
+};
+
+graft_status graft_plan_add_value(graft_plan *plan, const value *model, graft_value *out);
+/* Offsets for everything in the workspace; sets plan->workspace. */
+graft_status graft_plan_place(graft_plan *plan);
+void *graft_plan_address(const graft_plan *plan, graft_value v, float *const *inputs);
+
+#endif

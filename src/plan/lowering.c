@@ -1,0 +1,320 @@
+/* What operators call while a plan is compiled: values, layouts and the list of steps. */
+#include "plan/internal.h"
+
+#include "base/memory.h"
+#include "base/status.h"
+#include "graph/op.h"
+
+graft_device *graft_lowering_device(const graft_lowering *l)
+{
+    return l->request->device;
+}
+
+int64_t graft_lowering_batch(const graft_lowering *l)
+{
+    return l->request->batch;
+}
+
+bool graft_lowering_trains(const graft_lowering *l, const graft_node *node)
+{
+    return l->request->training && node->trains;
+}
+
+bool graft_lowering_moves_statistics(const graft_lowering *l)
+{
+    return l->request->move_statistics;
+}
+
+const graft_drop_source *graft_lowering_drop_source(const graft_lowering *l)
+{
+    return l->request->drops;
+}
+
+graft_shape graft_lowering_shape(const graft_lowering *l, const graft_node *node)
+{
+    graft_shape shape = node->shape;
+    shape.dims[0] = l->request->batch;
+    return shape;
+}
+
+graft_shape graft_lowering_input_shape(const graft_lowering *l, const graft_node *node, int input)
+{
+    return graft_lowering_shape(l, &l->request->graph->nodes[node->inputs[input]]);
+}
+
+graft_value graft_lowering_input(graft_lowering *l, const graft_node *node, int input)
+{
+    return l->forward[node->inputs[input]];
+}
+
+graft_value graft_lowering_output(graft_lowering *l, const graft_node *node)
+{
+    return l->forward[node->index];
+}
+
+/* A group's output is its last member's; what lies between was never written. */
+void graft_lowering_set_output(graft_lowering *l, const graft_node *node, graft_value v)
+{
+    l->forward[l->groups[node->index].last] = v;
+}
+
+const graft_layout *graft_lowering_layout(const graft_lowering *l, graft_value v)
+{
+    return l->plan->values[v].layout;
+}
+
+graft_status graft_plan_add_value(graft_plan *plan, const value *model, graft_value *out)
+{
+    graft_status status = GRAFT_GROW(&plan->values, plan->value_count, &plan->value_capacity);
+    if (status != GRAFT_OK)
+        return status;
+    graft_value v = (graft_value)plan->value_count;
+    plan->values[v] = *model;
+    plan->values[v].root = v;
+    plan->value_count++;
+    *out = v;
+    return GRAFT_OK;
+}
+
+static graft_status constant_value(graft_lowering *l, graft_constant *constant, graft_value *out)
+{
+    value v = {.layout = constant->layout, .home = HOME_CONSTANT, .constant = constant};
+    return graft_plan_add_value(l->plan, &v, out);
+}
+
+static graft_status parameter_value(graft_lowering *l, const graft_shape *shape, void *address,
+                                    graft_value *out)
+{
+    value v = {.home = HOME_PARAMETER, .address = address};
+    graft_status status = graft_layout_plain(l->request->device, shape, &v.layout);
+    return status == GRAFT_OK ? graft_plan_add_value(l->plan, &v, out) : status;
+}
+
+graft_status graft_lowering_parameter(graft_lowering *l, const graft_node *node, const char *suffix,
+                                      graft_value *out)
+{
+    int slot = graft_node_parameter(node, suffix);
+    int affine = l->groups[node->index].affine;
+    if (slot < 0 && affine >= 0)
+        slot = 1; /* a convolution without a bias gets the folded one */
+    if (slot < 0)
+        return graft_fail(GRAFT_EINTERNAL, "node %s has no %s", node->name, suffix);
+    if (node->trains)
+        return parameter_value(l, &node->parameters[slot].shape,
+                               l->request->tensors[node->first_tensor + slot].value, out);
+    graft_constant *constant;
+    graft_status status = graft_constants_plain(l->request->constants, l->request->device, l->request->graph,
+                                                l->request->tensors, node->index, slot, affine, &constant);
+    return status == GRAFT_OK ? constant_value(l, constant, out) : status;
+}
+
+bool graft_lowering_has_bias(const graft_lowering *l, const graft_node *node)
+{
+    return l->groups[node->index].affine >= 0 || graft_node_parameter(node, "bias") >= 0;
+}
+
+const graft_post_op *graft_lowering_post_ops(const graft_lowering *l, const graft_node *node, int *count)
+{
+    const graft_group *group = &l->groups[node->index];
+    *count = group->post_count;
+    return group->post_ops;
+}
+
+graft_value graft_lowering_residual(graft_lowering *l, const graft_node *node)
+{
+    int residual = l->groups[node->index].residual;
+    return residual < 0 ? GRAFT_NO_VALUE : l->forward[residual];
+}
+
+static graft_status add_step(graft_lowering *l, graft_kernel *kernel, const graft_value *values,
+                             bool reorders)
+{
+    graft_status status;
+    graft_plan *plan = l->plan;
+    step s = {.kernel = kernel,
+              .scratch = GRAFT_NO_VALUE,
+              .phase = l->phase,
+              .node = l->node,
+              .reorders = reorders};
+    for (int i = 0; i < GRAFT_KERNEL_SLOTS; i++) {
+        if (kernel->access[i] == GRAFT_UNUSED)
+            continue;
+        s.values[i] = values[i];
+        if (plan->values[values[i]].home == HOME_CONSTANT)
+            plan->values[values[i]].constant->used = true;
+    }
+    if (kernel->scratch > 0) {
+        value scratch = {.home = HOME_WORKSPACE};
+        graft_shape shape = GRAFT_SHAPE((int64_t)((kernel->scratch + 3) / 4));
+        GRAFT_TRY(graft_layout_plain(l->request->device, &shape, &scratch.layout));
+        GRAFT_TRY(graft_plan_add_value(plan, &scratch, &s.scratch));
+    }
+    GRAFT_TRY(GRAFT_GROW(&plan->steps, plan->step_count, &plan->step_capacity));
+    plan->steps[plan->step_count++] = s;
+    return GRAFT_OK;
+out:
+    graft_kernel_free(kernel);
+    return status;
+}
+
+/* A new value of this layout, filled from `from` by a step of its own. */
+static graft_status copy_value(graft_lowering *l, graft_value from, const graft_layout *layout,
+                               graft_value *out)
+{
+    graft_status status;
+    graft_kernel *kernel;
+    value v = {.layout = layout, .home = HOME_WORKSPACE};
+    graft_value values[GRAFT_KERNEL_SLOTS] = {from, GRAFT_NO_VALUE};
+    GRAFT_TRY(graft_plan_add_value(l->plan, &v, &values[1]));
+    GRAFT_TRY(graft_reorder(&kernel, l->request->device, l->plan->values[from].layout, layout));
+    GRAFT_TRY(add_step(l, kernel, values, true));
+    *out = values[1];
+out:
+    return status;
+}
+
+graft_status graft_lowering_reorder(graft_lowering *l, graft_value v, const graft_layout *layout,
+                                    graft_value *out)
+{
+    graft_status status;
+    const value *from = &l->plan->values[v];
+    if (from->layout == layout) {
+        *out = v;
+        return GRAFT_OK;
+    }
+    if (from->home == HOME_CONSTANT) {
+        graft_constant *packed;
+        GRAFT_TRY(graft_constants_packed(l->request->constants, l->request->device, from->constant,
+                                         from->layout, layout, &packed));
+        return constant_value(l, packed, out);
+    }
+    for (size_t i = 0; i < l->copy_count; i++)
+        if (l->copies[i].from == v && l->plan->values[l->copies[i].to].layout == layout) {
+            *out = l->copies[i].to;
+            return GRAFT_OK;
+        }
+    GRAFT_TRY(GRAFT_GROW(&l->copies, l->copy_count, &l->copy_capacity));
+    GRAFT_TRY(copy_value(l, v, layout, out));
+    l->copies[l->copy_count++] = (copy_of){v, *out};
+out:
+    return status;
+}
+
+/* A view has the root's home too, so that addresses and constants are found without following. */
+graft_status graft_lowering_view(graft_lowering *l, graft_value v, const graft_shape *shape, graft_value *out)
+{
+    graft_status status;
+    const graft_layout *plain, *wanted;
+    GRAFT_TRY(graft_layout_plain(l->request->device, graft_layout_shape(l->plan->values[v].layout), &plain));
+    GRAFT_TRY(graft_layout_plain(l->request->device, shape, &wanted));
+    GRAFT_TRY(graft_lowering_reorder(l, v, plain, &v));
+    if (plain == wanted) {
+        *out = v;
+        return GRAFT_OK;
+    }
+    for (size_t i = 0; i < l->plan->value_count;
+         i++) /* one view of a shape, so that its copies are found again */
+        if (l->plan->values[i].root == v && l->plan->values[i].layout == wanted && (graft_value)i != v) {
+            *out = (graft_value)i;
+            return GRAFT_OK;
+        }
+    value view = l->plan->values[v];
+    view.layout = wanted;
+    GRAFT_TRY(graft_plan_add_value(l->plan, &view, out));
+    l->plan->values[*out].root = v;
+out:
+    return status;
+}
+
+static graft_status prepare_slot(graft_lowering *l, const graft_kernel *kernel, int slot, graft_value *v)
+{
+    const graft_layout *layout = kernel->layouts[slot];
+    switch (kernel->access[slot]) {
+    case GRAFT_UNUSED:
+        return GRAFT_OK;
+    case GRAFT_READS:
+        return graft_lowering_reorder(l, *v, layout, v);
+    case GRAFT_WRITES:
+        if (*v == GRAFT_NEW_VALUE) {
+            value fresh = {.layout = layout, .home = HOME_WORKSPACE};
+            return graft_plan_add_value(l->plan, &fresh, v);
+        }
+        break;
+    case GRAFT_UPDATES:
+        /* What others own (a kept feature) is not overwritten: work on a copy. */
+        if (l->plan->values[*v].home == HOME_INPUT || l->plan->values[*v].layout != layout)
+            return copy_value(l, *v, layout, v);
+        return GRAFT_OK;
+    }
+    if (l->plan->values[*v].layout != layout)
+        return graft_fail(GRAFT_EINTERNAL, "slot %d of %s has another layout", slot, kernel->implementation);
+    return GRAFT_OK;
+}
+
+graft_status graft_lowering_emit(graft_lowering *l, graft_kernel *kernel, graft_value *values)
+{
+    for (int slot = 0; slot < GRAFT_KERNEL_SLOTS; slot++) {
+        graft_status status =
+            kernel->access[slot] == GRAFT_UNUSED ? GRAFT_OK : prepare_slot(l, kernel, slot, &values[slot]);
+        if (status != GRAFT_OK) {
+            graft_kernel_free(kernel);
+            return status;
+        }
+    }
+    return add_step(l, kernel, values, false);
+}
+
+graft_value graft_lowering_gradient(graft_lowering *l, const graft_node *node)
+{
+    return l->gradient[node->index];
+}
+
+bool graft_lowering_wants_gradient(const graft_lowering *l, const graft_node *node, int input)
+{
+    return l->needs_gradient[node->inputs[input]];
+}
+
+graft_status graft_lowering_add_gradient(graft_lowering *l, const graft_node *node, int input,
+                                         graft_value gradient)
+{
+    graft_status status;
+    graft_value *sum = &l->gradient[node->inputs[input]];
+    if (*sum == GRAFT_NO_VALUE) {
+        *sum = gradient;
+        return GRAFT_OK;
+    }
+    graft_kernel *kernel;
+    graft_value values[] = {*sum, gradient, GRAFT_NEW_VALUE};
+    GRAFT_TRY(graft_add(&kernel, l->request->device, l->plan->values[*sum].layout));
+    GRAFT_TRY(graft_lowering_emit(l, kernel, values));
+    *sum = values[2];
+out:
+    return status;
+}
+
+graft_status graft_lowering_add_parameter_gradient(graft_lowering *l, const graft_node *node,
+                                                   const char *suffix, graft_value gradient)
+{
+    graft_status status;
+    int slot = graft_node_parameter(node, suffix);
+    const graft_shape *shape = &node->parameters[slot].shape;
+    graft_value values[2];
+    graft_kernel *kernel;
+    GRAFT_TRY(graft_lowering_view(l, gradient, shape, &values[0]));
+    GRAFT_TRY(parameter_value(l, shape, l->request->tensors[node->first_tensor + slot].gradient, &values[1]));
+    GRAFT_TRY(
+        graft_accumulate(&kernel, l->request->device, l->plan->values[values[1]].layout, l->request->fresh));
+    GRAFT_TRY(graft_lowering_emit(l, kernel, values));
+out:
+    return status;
+}
+
+void graft_lowering_save(graft_lowering *l, const graft_node *node, int slot, graft_value v)
+{
+    l->saved[node->index * SAVED_SLOTS + slot] = v;
+}
+
+graft_value graft_lowering_saved(graft_lowering *l, const graft_node *node, int slot)
+{
+    return l->saved[node->index * SAVED_SLOTS + slot];
+}

@@ -1,0 +1,54 @@
+/* A plan: one part of a graph at one batch size, compiled to a list of kernels on buffers whose offsets in a
+ * workspace are known. Plans of one executor share the workspace, the parameters and the packed constants;
+ * nothing is allocated while one runs.
+ *
+ * The backbone's plan reads pictures and gives what crosses the cut. The upper plan reads that and gives
+ * logits, and in training the loss and the gradients. */
+#ifndef GRAFT_PLAN_PLAN_H
+#define GRAFT_PLAN_PLAN_H
+
+#include "graph/graph.h"
+#include "kernels/kernel.h"
+#include "plan/constants.h"
+
+typedef enum graft_plan_part { GRAFT_PLAN_BACKBONE = 0, GRAFT_PLAN_UPPER } graft_plan_part;
+
+typedef struct graft_plan_request {
+    const graft_graph *graph;
+    graft_device *device;
+    graft_constants *constants;
+    const graft_plan_tensor *tensors; /* one for each of the graph's; borrowed while the plan lives */
+    int64_t batch;
+    graft_plan_part part;
+    bool training;                  /* with loss and backward */
+    bool move_statistics;           /* training batch norm uses the batch's statistics */
+    const graft_drop_source *drops; /* NULL: dropout and stochastic depth are the identity */
+    const bool *fresh;              /* gradients are written where it is set and added where not */
+} graft_plan_request;
+
+typedef struct graft_plan graft_plan;
+
+graft_status graft_plan_compile(graft_plan **plan, const graft_plan_request *request);
+void graft_plan_free(graft_plan *plan);
+
+/* Bytes that its buffers take in a workspace aligned to 64. */
+size_t graft_plan_workspace(const graft_plan *plan);
+/* Sets every kernel's addresses. `inputs`: for the upper plan one address a cut node, in the nodes' order,
+ * (N, C, H, W) plain; NULL for the backbone's, whose input lies in the workspace. */
+graft_status graft_plan_bind(graft_plan *plan, void *workspace, float *const *inputs);
+
+typedef enum graft_phase { GRAFT_PHASE_FORWARD = 0, GRAFT_PHASE_LOSS, GRAFT_PHASE_BACKWARD } graft_phase;
+graft_status graft_plan_run(graft_plan *plan, graft_phase phase);
+
+float *graft_plan_picture(const graft_plan *plan); /* backbone: (N, 3, H, W) */
+/* Output `index` (cut nodes in order; the upper plan's only one is the logits): (N, ...) plain. */
+const float *graft_plan_output(const graft_plan *plan, int index);
+int32_t *graft_plan_labels(const graft_plan *plan); /* training: (N) */
+float graft_plan_loss(const graft_plan *plan);      /* training, after its phase */
+
+/* What was compiled, for tests and for `inspect`: kernels, how many are reorders of activations, and each
+ * one's implementation and node. */
+int graft_plan_step_count(const graft_plan *plan);
+const char *graft_plan_step(const graft_plan *plan, int index, const char **node);
+
+#endif
