@@ -107,6 +107,7 @@ graft_status graft_graph_infer(graft_graph *graph)
         if (status != GRAFT_OK)
             return status;
     }
+    graft_graph_bound(graph);
     return GRAFT_OK;
 }
 
@@ -127,6 +128,7 @@ graft_status graft_graph_clone(graft_graph **out, const graft_graph *graph)
         return status;
     }
     copy->output = graph->output;
+    graft_graph_bound(copy);
     *out = copy;
     return GRAFT_OK;
 }
@@ -155,6 +157,7 @@ void graft_graph_mark(graft_graph *graph, const char *pattern, bool trains, int 
             graph->nodes[i].trains = trains;
             ++*matched;
         }
+    graft_graph_bound(graph);
 }
 
 const char *graft_graph_nearest(const graft_graph *graph, const char *pattern)
@@ -171,19 +174,19 @@ const char *graft_graph_nearest(const graft_graph *graph, const char *pattern)
     return nearest;
 }
 
-void graft_graph_boundary(const graft_graph *graph, bool *backbone, bool *cut)
+void graft_graph_bound(graft_graph *graph)
 {
     for (size_t i = 0; i < graph->count; i++) {
-        const graft_node *node = &graph->nodes[i];
-        backbone[i] = !node->trains;
+        graft_node *node = &graph->nodes[i];
+        node->backbone = !node->trains;
         for (int j = 0; j < node->input_count; j++)
-            backbone[i] = backbone[i] && backbone[node->inputs[j]];
-        cut[i] = backbone[i] && (int)i == graph->output;
+            node->backbone = node->backbone && graph->nodes[node->inputs[j]].backbone;
+        node->cut = node->backbone && node->index == graph->output;
+        for (int j = 0; j < node->input_count && !node->backbone; j++) {
+            graft_node *input = &graph->nodes[node->inputs[j]];
+            input->cut = input->backbone;
+        }
     }
-    for (size_t i = 0; i < graph->count; i++)
-        if (!backbone[i])
-            for (int j = 0; j < graph->nodes[i].input_count; j++)
-                cut[graph->nodes[i].inputs[j]] |= backbone[graph->nodes[i].inputs[j]];
 }
 
 int graft_node_parameter(const graft_node *node, const char *suffix)

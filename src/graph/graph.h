@@ -41,6 +41,8 @@ struct graft_node {
     graft_parameter parameters[GRAFT_NODE_PARAMETERS];
     int first_tensor; /* of its parameters among all of the graph's */
     bool trains;
+    bool backbone; /* frozen, and so is all below it */
+    bool cut;      /* backbone, and a node that is not (or the outside world) reads its output */
 };
 
 typedef struct graft_graph {
@@ -72,9 +74,8 @@ void graft_graph_mark(graft_graph *graph, const char *pattern, bool trains, int 
 /* The name of a node or module nearest to a pattern, NULL where none is near; borrowed. */
 const char *graft_graph_nearest(const graft_graph *graph, const char *pattern);
 
-/* backbone[i]: node i is frozen and so is all below it. cut[i]: it is backbone, and a node that is not (or
- * the outside world) reads its output. Arrays of graph->count. */
-void graft_graph_boundary(const graft_graph *graph, bool *backbone, bool *cut);
+/* Sets every node's backbone and cut from what trains; whoever changes a mark calls it. */
+void graft_graph_bound(graft_graph *graph);
 
 /* The number of a node's parameter, -1 where it has none of that suffix. */
 int graft_node_parameter(const graft_node *node, const char *suffix);

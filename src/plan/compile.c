@@ -12,8 +12,6 @@ static graft_status allocate_state(graft_lowering *l)
 {
     graft_status status;
     size_t count = l->request->graph->count;
-    GRAFT_TRY(GRAFT_NEW_ARRAY(&l->backbone, count));
-    GRAFT_TRY(GRAFT_NEW_ARRAY(&l->cut, count));
     GRAFT_TRY(GRAFT_NEW_ARRAY(&l->in_part, count));
     GRAFT_TRY(GRAFT_NEW_ARRAY(&l->visible, count));
     GRAFT_TRY(GRAFT_NEW_ARRAY(&l->needs_gradient, count));
@@ -29,8 +27,6 @@ out:
 
 static void free_state(graft_lowering *l)
 {
-    free(l->backbone);
-    free(l->cut);
     free(l->in_part);
     free(l->visible);
     free(l->needs_gradient);
@@ -46,18 +42,17 @@ static void select_nodes(graft_lowering *l)
 {
     const graft_graph *graph = l->request->graph;
     bool upper = l->request->part == GRAFT_PLAN_UPPER;
-    graft_graph_boundary(graph, l->backbone, l->cut);
     for (size_t i = graph->count; i-- > 0;) {
         const graft_node *node = &graph->nodes[i];
-        l->visible[i] = upper ? (int)i == graph->output : l->cut[i];
+        l->visible[i] = upper ? (int)i == graph->output : node->cut;
         bool wanted = l->in_part[i] || l->visible[i];
-        l->in_part[i] = wanted && l->backbone[i] != upper && i > 0;
+        l->in_part[i] = wanted && node->backbone != upper && i > 0;
         for (int j = 0; l->in_part[i] && j < node->input_count; j++)
             l->in_part[node->inputs[j]] = true;
     }
     for (size_t i = 1; i < graph->count; i++) {
         const graft_node *node = &graph->nodes[i];
-        l->in_part[i] = l->in_part[i] && l->backbone[i] != upper;
+        l->in_part[i] = l->in_part[i] && node->backbone != upper;
         l->needs_gradient[i] = node->trains && node->parameter_count > 0;
         for (int j = 0; j < node->input_count; j++)
             l->needs_gradient[i] |= l->needs_gradient[node->inputs[j]];
@@ -85,7 +80,7 @@ static graft_status add_inputs(graft_lowering *l)
     }
     int input = 0;
     for (size_t i = 0; i < graph->count; i++)
-        if (l->cut[i]) {
+        if (graph->nodes[i].cut) {
             value v = {.home = HOME_INPUT, .input = input++};
             graft_shape shape = graft_lowering_shape(l, &graph->nodes[i]);
             GRAFT_TRY(graft_layout_plain(l->request->device, &shape, &v.layout));

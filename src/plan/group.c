@@ -58,17 +58,18 @@ static bool fuse_residual(graft_group *group, const search *s, const graft_node 
     return true;
 }
 
-static bool fuse_post_op(graft_group *group, const graft_graph *graph, const graft_node *node)
+/* With a backward only one: its gradient needs its output, which is then the group's. */
+static bool fuse_post_op(graft_group *group, const search *s, const graft_node *node)
 {
-    if (!node->op->post_op || !graph->nodes[group->anchor].op->takes_post_ops ||
-        group->post_count == GRAFT_GROUP_POST_OPS)
+    if (!node->op->post_op || group->post_count == (s->training ? 1 : GRAFT_GROUP_POST_OPS))
         return false;
     return node->op->post_op(node, &group->post_ops[group->post_count]) && ++group->post_count;
 }
 
+/* With a backward it stays a node of its own, which emits nothing. */
 static bool is_identity(const search *s, const graft_node *node)
 {
-    return node->op->identity_unless_trained && !(s->training && node->trains);
+    return node->op->identity_unless_trained && !s->training;
 }
 
 static void grow(search *s, int anchor)
@@ -81,7 +82,7 @@ static void grow(search *s, int anchor)
         const graft_node *node = &s->graph->nodes[next];
         bool folded = fold_affine(group, s->graph, node);
         if (!folded && !is_identity(s, node) && !fuse_residual(group, s, node, at) &&
-            !fuse_post_op(group, s->graph, node))
+            !fuse_post_op(group, s, node))
             return;
         s->groups[next].anchor = anchor;
         s->groups[next].folded = folded;

@@ -56,7 +56,7 @@ typedef struct copy_of {
 struct graft_lowering {
     const graft_plan_request *request;
     graft_plan *plan;
-    bool *backbone, *cut, *in_part, *visible, *needs_gradient;
+    bool *in_part, *visible, *needs_gradient;
     graft_group *groups;
     graft_value *forward;  /* [node] */
     graft_value *gradient; /* [node] */

@@ -1,0 +1,318 @@
+/* model.safetensors: the state dict, and in its metadata all that is needed to use it.
+ *
+ *   graft.format      "1": what this version writes; a greater number is refused
+ *   graft.version     of the program that wrote it
+ *   graft.network     name in the zoo
+ *   graft.classes     JSON array of names in order ("null" where the classes have no names)
+ *   graft.transform   JSON object: resize, crop, filter, divisor, mean, std
+ *   graft.pictures    "as-seen" or "as-pillow"
+ *   graft.source      name of the weights file it started from
+ *   graft.source_sha256
+ *   graft.trained     JSON array of the nodes that were trained
+ * Every other key is a note. */
+#include "model/model.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/status.h"
+#include "base/text.h"
+#include "ops/op.h"
+#include "zoo/zoo.h"
+
+enum { FORMAT = 1, OWN_KEYS = 9 };
+
+static const char *const own_keys[OWN_KEYS] = {
+    "graft.format",   "graft.version", "graft.network",       "graft.classes", "graft.transform",
+    "graft.pictures", "graft.source",  "graft.source_sha256", "graft.trained",
+};
+
+static bool is_own(const char *key)
+{
+    for (int i = 0; i < OWN_KEYS; i++)
+        if (strcmp(own_keys[i], key) == 0)
+            return true;
+    return false;
+}
+
+/* ---- Writing ---- */
+
+static json_t *three(const float *values)
+{
+    return json_pack("[f,f,f]", (double)values[0], (double)values[1], (double)values[2]);
+}
+
+static json_t *transform_json(const graft_transform *t)
+{
+    return json_pack("{s:i,s:i,s:s,s:f,s:o,s:o}", "resize", t->resize, "crop", t->crop, "filter",
+                     t->filter == GRAFT_BICUBIC ? "bicubic" : "bilinear", "divisor", (double)t->divisor,
+                     "mean", three(t->mean), "std", three(t->std));
+}
+
+static json_t *classes_json(const graft_model *model)
+{
+    json_t *array = model->classes ? json_array() : json_null();
+    for (size_t i = 0; model->classes && i < model->class_count; i++)
+        json_array_append_new(array, json_string_nocheck(model->classes[i]));
+    return array;
+}
+
+static json_t *trained_json(const graft_model *model)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < model->graph->count; i++)
+        if (model->graph->nodes[i].trains)
+            json_array_append_new(array, json_string_nocheck(model->graph->nodes[i].name));
+    return array;
+}
+
+/* Takes the JSON value over. */
+static graft_status dump(char **out, json_t *json)
+{
+    graft_status status;
+    char *text = json ? json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY | JSON_SORT_KEYS) : NULL;
+    json_decref(json);
+    if (!text)
+        return graft_fail(GRAFT_EMEMORY, "out of memory while the model's metadata was made");
+    status = graft_duplicate(out, text);
+    free(text);
+    return status;
+}
+
+typedef struct metadata {
+    const char *pairs[2 * OWN_KEYS];
+    char *owned[4];
+} metadata;
+
+static graft_status make_metadata(metadata *m, const graft_model *model)
+{
+    graft_status status;
+    GRAFT_TRY(graft_format(&m->owned[0], "%d", FORMAT));
+    GRAFT_TRY(dump(&m->owned[1], classes_json(model)));
+    GRAFT_TRY(dump(&m->owned[2], transform_json(&model->transform)));
+    GRAFT_TRY(dump(&m->owned[3], trained_json(model)));
+    const char *values[OWN_KEYS] = {
+        m->owned[0],
+        graft_version(),
+        model->network->name,
+        m->owned[1],
+        m->owned[2],
+        model->sight == GRAFT_AS_PILLOW ? "as-pillow" : "as-seen",
+        graft_model_source_name(model),
+        model->source_sha256,
+        m->owned[3],
+    };
+    for (int i = 0; i < OWN_KEYS; i++) {
+        m->pairs[2 * i] = own_keys[i];
+        m->pairs[2 * i + 1] = values[i];
+    }
+out:
+    return status;
+}
+
+graft_status graft_model_save(const graft_model *model, const char *path)
+{
+    graft_status status;
+    metadata own = {{NULL}, {NULL}};
+    size_t count = (size_t)model->graph->tensor_count, pairs = OWN_KEYS + model->note_count;
+    graft_tensor_view *views = NULL;
+    const char **all = NULL;
+    GRAFT_TRY(make_metadata(&own, model));
+    GRAFT_TRY(GRAFT_NEW_ARRAY(&views, count));
+    GRAFT_TRY(GRAFT_NEW_ARRAY(&all, 2 * pairs));
+    for (size_t i = 0; i < count; i++)
+        views[i] = graft_model_tensor(model, i);
+    memcpy(all, own.pairs, sizeof own.pairs);
+    for (size_t i = 0; i < model->note_count; i++) {
+        all[2 * (OWN_KEYS + i)] = model->notes[i].key;
+        all[2 * (OWN_KEYS + i) + 1] = model->notes[i].value;
+    }
+    GRAFT_TRY(graft_safetensors_write(path, views, count, all, pairs));
+out:
+    for (int i = 0; i < 4; i++)
+        free(own.owned[i]);
+    free(views);
+    free(all);
+    return status;
+}
+
+/* ---- Reading ---- */
+
+static graft_status lacks(const graft_weights *weights, const char *what)
+{
+    return graft_fail(GRAFT_EFORMAT, "%s: not a model that graft saved (its metadata has no %s)",
+                      graft_weights_path(weights), what);
+}
+
+static graft_status check_format(const graft_weights *weights)
+{
+    const char *format = graft_weights_metadata(weights, "graft.format");
+    const char *version = graft_weights_metadata(weights, "graft.version");
+    if (!format)
+        return lacks(weights, "graft.format");
+    if (strtol(format, NULL, 10) > FORMAT)
+        return graft_fail(GRAFT_EUNSUPPORTED,
+                          "%s: written by a newer graft (%s, format %s); this is %s, which reads format %d",
+                          graft_weights_path(weights), version ? version : "?", format, graft_version(),
+                          FORMAT);
+    return GRAFT_OK;
+}
+
+static bool read_three(json_t *array, float *out)
+{
+    for (size_t i = 0; i < 3; i++) {
+        json_t *number = json_array_get(array, i);
+        if (!json_is_number(number))
+            return false;
+        out[i] = (float)json_number_value(number);
+    }
+    return true;
+}
+
+static graft_status read_transform(graft_transform *t, const graft_weights *weights)
+{
+    const char *text = graft_weights_metadata(weights, "graft.transform");
+    json_t *root = text ? json_loads(text, 0, NULL) : NULL;
+    const char *filter;
+    double divisor;
+    json_t *mean, *std;
+    bool good = root && json_unpack(root, "{s:i,s:i,s:s,s:F,s:o,s:o}", "resize", &t->resize, "crop", &t->crop,
+                                    "filter", &filter, "divisor", &divisor, "mean", &mean, "std", &std) == 0;
+    good = good && read_three(mean, t->mean) && read_three(std, t->std) && t->resize > 0 && t->crop > 0 &&
+           t->resize <= 4096 && t->crop <= 4096 && divisor > 0;
+    if (good) {
+        t->filter = strcmp(filter, "bicubic") == 0 ? GRAFT_BICUBIC : GRAFT_BILINEAR;
+        t->divisor = (float)divisor;
+    }
+    json_decref(root);
+    return good ? GRAFT_OK : lacks(weights, "usable graft.transform");
+}
+
+static graft_status set_classes(graft_model *model, json_t *array)
+{
+    graft_status status;
+    size_t count = json_array_size(array);
+    const char **names = NULL;
+    GRAFT_TRY(GRAFT_NEW_ARRAY(&names, count));
+    for (size_t i = 0; i < count; i++) {
+        names[i] = json_string_value(json_array_get(array, i));
+        if (!names[i]) {
+            status = graft_fail(GRAFT_EFORMAT, "a class of the model is not a string");
+            goto out;
+        }
+    }
+    GRAFT_TRY(graft_model_set_classes(model, names, count));
+out:
+    free(names);
+    return status;
+}
+
+/* How many outputs the head has: what its bias in the file says. */
+static graft_status head_width(int *width, const graft_network *network, const graft_weights *weights)
+{
+    char name[128];
+    snprintf(name, sizeof name, "%s.weight", network->head);
+    const graft_tensor_view *view = graft_weights_find(weights, name);
+    if (!view || view->shape.rank < 1 || view->shape.dims[0] < 1 || view->shape.dims[0] > 1000000)
+        return graft_fail(GRAFT_EFORMAT, "%s: it has no usable %s", graft_weights_path(weights), name);
+    *width = (int)view->shape.dims[0];
+    return GRAFT_OK;
+}
+
+static graft_status read_classes(graft_model *model, const graft_weights *weights)
+{
+    const char *text = graft_weights_metadata(weights, "graft.classes");
+    json_t *array = text ? json_loads(text, JSON_DECODE_ANY, NULL) : NULL;
+    graft_status status = GRAFT_OK;
+    if (json_is_array(array) && json_array_size(array) == model->class_count)
+        status = set_classes(model, array);
+    else if (!json_is_null(array))
+        status = lacks(weights, "graft.classes that fit its head");
+    json_decref(array);
+    return status;
+}
+
+static void read_trained(graft_model *model, const graft_weights *weights)
+{
+    const char *text = graft_weights_metadata(weights, "graft.trained");
+    json_t *array = text ? json_loads(text, 0, NULL) : NULL;
+    for (size_t i = 0; i < json_array_size(array); i++) {
+        const char *name = json_string_value(json_array_get(array, i));
+        const graft_node *node = name ? graft_graph_find(model->graph, name) : NULL;
+        if (node)
+            model->graph->nodes[node->index].trains = true;
+    }
+    graft_graph_bound(model->graph);
+    json_decref(array);
+}
+
+static graft_status read_rest(graft_model *model, const graft_weights *weights)
+{
+    graft_status status;
+    const char *pictures = graft_weights_metadata(weights, "graft.pictures");
+    const char *source = graft_weights_metadata(weights, "graft.source");
+    const char *sha256 = graft_weights_metadata(weights, "graft.source_sha256");
+    model->sight = pictures && strcmp(pictures, "as-pillow") == 0 ? GRAFT_AS_PILLOW : GRAFT_AS_SEEN;
+    graft_model_set_source(model, sha256 ? sha256 : "");
+    GRAFT_TRY(graft_duplicate(&model->source_name, source ? source : ""));
+    for (size_t i = 0; i < graft_weights_metadata_count(weights); i++) {
+        const char *key = graft_weights_metadata_key(weights, i);
+        if (!is_own(key))
+            GRAFT_TRY(graft_model_set_note(model, key, graft_weights_metadata(weights, key)));
+    }
+    read_trained(model, weights);
+out:
+    return status;
+}
+
+static graft_status from_weights(graft_model **out, const graft_weights *weights)
+{
+    graft_status status;
+    const char *name = graft_weights_metadata(weights, "graft.network");
+    const graft_network *network = name ? graft_network_find(name) : NULL;
+    graft_graph *graph;
+    graft_model *model = NULL;
+    int width;
+    GRAFT_TRY(check_format(weights));
+    if (!name)
+        return lacks(weights, "graft.network");
+    if (!network)
+        return graft_fail(GRAFT_EUNSUPPORTED, "%s: this graft does not know its network %s",
+                          graft_weights_path(weights), name);
+    GRAFT_TRY(head_width(&width, network, weights));
+    GRAFT_TRY(graft_zoo_build(&graph, graft_zoo_row_of(network), width));
+    GRAFT_TRY(graft_model_wrap(&model, network, graph));
+    GRAFT_TRY(graft_model_fill(model, weights));
+    GRAFT_TRY(read_transform(&model->transform, weights));
+    GRAFT_TRY(read_classes(model, weights));
+    GRAFT_TRY(read_rest(model, weights));
+    *out = model;
+    model = NULL;
+out:
+    graft_model_free(model);
+    return status;
+}
+
+graft_status graft_model_load(graft_model **model, const char *path)
+{
+    graft_status status;
+    char *file = NULL;
+    graft_weights *weights = NULL;
+    if (graft_path_is_folder(path))
+        GRAFT_TRY(graft_path_join(&file, path, "model.safetensors"));
+    if (file && !graft_path_exists(file)) {
+        status = graft_fail(GRAFT_ENOTFOUND, "%s: not a run of graft (it has no model.safetensors)", path);
+        goto out;
+    }
+    GRAFT_TRY(graft_weights_open(&weights, file ? file : path));
+    GRAFT_TRY(from_weights(model, weights));
+out:
+    graft_weights_close(weights);
+    free(file);
+    return status;
+}

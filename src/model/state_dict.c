@@ -1,0 +1,125 @@
+/* From a checkpoint's names to a graph's parameters: everything is there, of its shape, and nothing is left
+ * over; otherwise one sentence says what differs, the first few of each kind and how many. */
+#include "model/model.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/memory.h"
+#include "base/status.h"
+#include "base/text.h"
+
+enum { NAMED = 3 };
+
+typedef struct difference {
+    graft_buffer text; /* "a, b, c" */
+    size_t count;
+} difference;
+
+static graft_status note(difference *d, const char *name, const char *detail)
+{
+    graft_status status = GRAFT_OK;
+    if (d->count < NAMED)
+        status = graft_buffer_print(&d->text, "%s%s%s", d->count ? ", " : "", name, detail);
+    d->count++;
+    return status;
+}
+
+/* num_batches_tracked is absent from files older than PyTorch 0.4.1, and nothing depends on it. */
+static bool is_optional(const graft_parameter *parameter)
+{
+    return parameter->kind == GRAFT_PARAMETER_COUNTER;
+}
+
+static graft_status take(graft_model *model, const graft_node *node, int slot, const graft_weights *weights,
+                         difference *missing, difference *misshapen)
+{
+    graft_status status;
+    const graft_parameter *parameter = &node->parameters[slot];
+    int index = node->first_tensor + slot;
+    const graft_tensor_view *view = graft_weights_find(weights, model->names[index]);
+    char have[GRAFT_SHAPE_TEXT], want[GRAFT_SHAPE_TEXT], detail[2 * GRAFT_SHAPE_TEXT + 32];
+    graft_dtype wanted = is_optional(parameter) ? GRAFT_I64 : GRAFT_F32;
+    if (!view && is_optional(parameter)) {
+        GRAFT_TRY(graft_tensor_create(&model->tensors[index], GRAFT_I64, &parameter->shape));
+        memset(model->tensors[index]->data, 0, sizeof(int64_t));
+        return GRAFT_OK;
+    }
+    if (!view)
+        return note(missing, model->names[index], "");
+    if (!graft_shape_equal(&view->shape, &parameter->shape)) {
+        snprintf(detail, sizeof detail, " %s where %s is needed", graft_shape_text(&view->shape, have),
+                 graft_shape_text(&parameter->shape, want));
+        return note(misshapen, model->names[index], detail);
+    }
+    GRAFT_TRY(graft_tensor_from_view(&model->tensors[index], view));
+    if (model->tensors[index]->dtype != wanted)
+        return graft_fail(GRAFT_EFORMAT, "%s: %s holds %s, not %s", graft_weights_path(weights),
+                          model->names[index], graft_dtype_name(model->tensors[index]->dtype),
+                          graft_dtype_name(wanted));
+out:
+    return status;
+}
+
+static graft_status find_left_over(const graft_model *model, const graft_weights *weights,
+                                   difference *left_over)
+{
+    graft_status status = GRAFT_OK;
+    for (size_t i = 0; i < graft_weights_count(weights); i++) {
+        const char *name = graft_weights_at(weights, i)->name;
+        bool known = false;
+        for (int j = 0; j < model->graph->tensor_count && !known; j++)
+            known = strcmp(model->names[j], name) == 0;
+        if (!known)
+            GRAFT_TRY(note(left_over, name, ""));
+    }
+out:
+    return status;
+}
+
+static graft_status tell(graft_buffer *text, const difference *d, const char *what)
+{
+    if (d->count == 0)
+        return GRAFT_OK;
+    return graft_buffer_print(text, "; %zu %s (%s%s)", d->count, what, d->text.data,
+                              d->count > NAMED ? ", ..." : "");
+}
+
+static graft_status compare(const graft_model *model, const graft_weights *weights, const difference *missing,
+                            const difference *misshapen, const difference *left_over)
+{
+    graft_status status;
+    graft_buffer text = GRAFT_BUFFER_INIT;
+    if (missing->count + misshapen->count + left_over->count == 0)
+        return GRAFT_OK;
+    GRAFT_TRY(tell(&text, missing, "missing"));
+    GRAFT_TRY(tell(&text, misshapen, "of another shape"));
+    GRAFT_TRY(tell(&text, left_over, "left over"));
+    status = graft_fail(GRAFT_EFORMAT, "%s: not the weights of %s: of its %d tensors%s",
+                        graft_weights_path(weights), model->network->name, model->graph->tensor_count,
+                        text.data + 1);
+out:
+    graft_buffer_dispose(&text);
+    return status;
+}
+
+graft_status graft_model_fill(graft_model *model, const graft_weights *weights)
+{
+    graft_status status;
+    difference missing = {GRAFT_BUFFER_INIT, 0}, misshapen = {GRAFT_BUFFER_INIT, 0},
+               left_over = {GRAFT_BUFFER_INIT, 0};
+    for (size_t i = 0; i < model->graph->count; i++) {
+        const graft_node *node = &model->graph->nodes[i];
+        for (int j = 0; j < node->parameter_count; j++)
+            GRAFT_TRY(take(model, node, j, weights, &missing, &misshapen));
+    }
+    GRAFT_TRY(find_left_over(model, weights, &left_over));
+    GRAFT_TRY(compare(model, weights, &missing, &misshapen, &left_over));
+out:
+    graft_buffer_dispose(&missing.text);
+    graft_buffer_dispose(&misshapen.text);
+    graft_buffer_dispose(&left_over.text);
+    return status;
+}

@@ -1,0 +1,87 @@
+/* The list of families, and looking things up in it. */
+#include "zoo/zoo.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/status.h"
+#include "base/text.h"
+
+static const graft_zoo_family *const families[] = {
+    &graft_zoo_efficientnet_lite,
+};
+
+enum { FAMILIES = sizeof families / sizeof families[0] };
+
+size_t graft_network_count(void)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < FAMILIES; i++)
+        count += families[i]->count;
+    return count;
+}
+
+const graft_network *graft_network_at(size_t index)
+{
+    for (size_t i = 0; i < FAMILIES; i++) {
+        if (index < families[i]->count)
+            return &families[i]->rows[index].network;
+        index -= families[i]->count;
+    }
+    return NULL;
+}
+
+const graft_network *graft_network_find(const char *name)
+{
+    for (size_t i = 0; i < graft_network_count(); i++)
+        if (strcmp(graft_network_at(i)->name, name) == 0)
+            return graft_network_at(i);
+    return NULL;
+}
+
+const char *graft_network_nearest(const char *name)
+{
+    const char *nearest = NULL;
+    int best = (int)strlen(name) / 3 + 2;
+    for (size_t i = 0; i < graft_network_count(); i++) {
+        int distance = graft_text_distance(name, graft_network_at(i)->name);
+        if (distance < best) {
+            best = distance;
+            nearest = graft_network_at(i)->name;
+        }
+    }
+    return nearest;
+}
+
+graft_status graft_network_weights_path(char **path, const graft_network *network)
+{
+    char *folder = NULL;
+    graft_status status = graft_cache_path(&folder, "weights");
+    if (status == GRAFT_OK)
+        status = graft_path_join(path, folder, network->file);
+    free(folder);
+    return status;
+}
+
+const graft_zoo_row *graft_zoo_row_of(const graft_network *network)
+{
+    return (const graft_zoo_row *)network;
+}
+
+graft_status graft_zoo_build(graft_graph **out, const graft_zoo_row *row, int classes)
+{
+    graft_builder b = {.status = GRAFT_OK};
+    graft_status status = graft_graph_create(&b.graph);
+    if (status != GRAFT_OK)
+        return status;
+    row->build(&b, row, classes);
+    if (b.status != GRAFT_OK) {
+        graft_graph_free(b.graph);
+        return b.status;
+    }
+    graft_graph_bound(b.graph);
+    *out = b.graph;
+    return GRAFT_OK;
+}
