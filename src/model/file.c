@@ -277,7 +277,7 @@ static graft_status from_weights(graft_model **out, const graft_weights *weights
     const graft_network *network = name ? graft_network_find(name) : NULL;
     graft_graph *graph;
     graft_model *model = NULL;
-    int width;
+    int width = 0;
     GRAFT_TRY(check_format(weights));
     if (!name)
         return lacks(weights, "graft.network");

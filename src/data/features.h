@@ -1,0 +1,28 @@
+/* What is kept of a picture: the numbers that cross the frozen boundary, by (sample, view). Rows are plain
+ * NCHW f32, all cut tensors one behind another, and exact: the same bits as running the backbone again. One
+ * thread writes; loader threads ask whether a row is there. */
+#ifndef GRAFT_DATA_FEATURES_H
+#define GRAFT_DATA_FEATURES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <graft/status.h>
+
+typedef struct graft_features graft_features;
+
+/* `row`: floats of one view. Counted: share and release. */
+graft_status graft_features_create(graft_features **features, size_t row);
+graft_features *graft_features_share(graft_features *features);
+void graft_features_release(graft_features *features); /* NULL is legal */
+
+/* Room for this many samples; before any loader asks. */
+graft_status graft_features_reserve(graft_features *features, size_t samples);
+/* A new row, to be filled and then published. Views: 0 plain, 1 mirror. */
+graft_status graft_features_add(graft_features *features, int sample, int view, const float *row);
+/* NULL where it is not kept. Borrowed until the last release. */
+const float *graft_features_find(const graft_features *features, int sample, int view);
+size_t graft_features_row(const graft_features *features);
+size_t graft_features_count(const graft_features *features); /* rows kept */
+
+#endif

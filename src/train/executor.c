@@ -1,0 +1,280 @@
+/* Creating an executor: what trains gets memory of its own, the cut gets its feeds, plans are compiled and
+ * one workspace serves them all. */
+#include "train/executor.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/status.h"
+#include "base/threads.h"
+#include "graph/op.h"
+
+static int64_t aligned(int64_t count)
+{
+    return (count + 15) / 16 * 16;
+}
+
+/* ---- What trains ---- */
+
+static bool is_trained(const graft_node *node, int slot)
+{
+    return node->trains && node->parameters[slot].kind != GRAFT_PARAMETER_COUNTER;
+}
+
+static void point_at_model(graft_executor *e)
+{
+    const graft_graph *graph = e->model->graph;
+    for (int i = 0; i < graph->tensor_count; i++)
+        e->tensors[i].value = e->model->tensors[i]->data;
+    for (size_t i = 0; i < graph->count; i++)
+        for (int j = 0; j < graph->nodes[i].parameter_count; j++)
+            e->trained_count += is_trained(&graph->nodes[i], j);
+}
+
+/* Lists the trained parameters; returns the floats they need in all. */
+static int64_t list_trained(graft_executor *e)
+{
+    const graft_graph *graph = e->model->graph;
+    graft_trained *next = e->trained;
+    int64_t floats = 0;
+    for (size_t i = 0; i < graph->count; i++)
+        for (int j = 0; j < graph->nodes[i].parameter_count; j++) {
+            const graft_node *node = &graph->nodes[i];
+            if (!is_trained(node, j))
+                continue;
+            bool learned = node->parameters[j].kind == GRAFT_PARAMETER_LEARNED;
+            next->node = node;
+            next->slot = j;
+            next->tensor = node->first_tensor + j;
+            next->count = graft_shape_count(&node->parameters[j].shape);
+            floats += aligned(next->count) * (learned ? 3 : 1);
+            next++;
+        }
+    return floats;
+}
+
+static void place_trained(graft_executor *e)
+{
+    float *at = e->trained_memory;
+    for (size_t i = 0; i < e->trained_count; i++) {
+        graft_trained *t = &e->trained[i];
+        int64_t room = aligned(t->count);
+        t->value = at;
+        at += room;
+        if (t->node->parameters[t->slot].kind == GRAFT_PARAMETER_LEARNED) {
+            t->gradient = at;
+            t->velocity = at + room;
+            at += 2 * room;
+        }
+        memcpy(t->value, e->tensors[t->tensor].value, sizeof(float) * (size_t)t->count);
+        e->tensors[t->tensor].value = t->value;
+        e->tensors[t->tensor].gradient = t->gradient;
+    }
+}
+
+static graft_status set_up_trained(graft_executor *e)
+{
+    graft_status status;
+    GRAFT_TRY(GRAFT_NEW_ARRAY(&e->tensors, (size_t)e->model->graph->tensor_count));
+    point_at_model(e);
+    GRAFT_TRY(GRAFT_NEW_ARRAY(&e->trained, e->trained_count));
+    e->trained_bytes = sizeof(float) * (size_t)list_trained(e);
+    GRAFT_TRY(graft_allocate_aligned(&e->trained_memory, e->trained_bytes));
+    memset(e->trained_memory, 0, e->trained_bytes);
+    place_trained(e);
+out:
+    return status;
+}
+
+/* ---- The cut ---- */
+
+static graft_status set_up_cut(graft_executor *e)
+{
+    graft_status status;
+    const graft_graph *graph = e->model->graph;
+    GRAFT_TRY(GRAFT_NEW_ARRAY(&e->cuts, graph->count));
+    for (size_t i = 0; i < graph->count; i++)
+        if (graph->nodes[i].cut) {
+            size_t count = (size_t)graft_shape_count(&graph->nodes[i].shape);
+            e->cuts[e->cut_count++] = (graft_cut){(int)i, count, NULL};
+            e->row += count;
+        }
+    e->upper = !graph->nodes[graph->output].backbone;
+    e->capacity = e->options.batch > GRAFT_SLICE ? e->options.batch : GRAFT_SLICE;
+    for (int i = 0; i < e->cut_count; i++) {
+        size_t bytes = sizeof(float) * e->cuts[i].count * (size_t)e->capacity;
+        GRAFT_TRY(graft_allocate_aligned(&e->cuts[i].feed, bytes));
+        memset(e->cuts[i].feed, 0, bytes);
+    }
+    GRAFT_TRY(graft_allocate_aligned(&e->picture_row, sizeof(float) * e->row));
+out:
+    return status;
+}
+
+/* A cut that is the picture itself would keep every picture as floats: decoding it again is cheaper. */
+static graft_status set_up_features(graft_executor *e, graft_features *shared)
+{
+    if (!e->options.keep || e->model->graph->nodes[0].cut)
+        return GRAFT_OK;
+    if (!shared)
+        return graft_features_create(&e->features, e->row);
+    if (graft_features_row(shared) != e->row)
+        return graft_fail(GRAFT_EINTERNAL, "kept features of another boundary");
+    e->features = graft_features_share(shared);
+    return GRAFT_OK;
+}
+
+/* ---- Plans ---- */
+
+static graft_status bind_entry(graft_executor *e, const graft_plan_entry *entry)
+{
+    float *inputs[e->cut_count > 0 ? e->cut_count : 1];
+    for (int i = 0; i < e->cut_count; i++)
+        inputs[i] = e->cuts[i].feed;
+    return graft_plan_bind(entry->plan, e->workspace, inputs);
+}
+
+/* A larger workspace moves: every plan is bound anew. */
+static graft_status fit_workspace(graft_executor *e, const graft_plan_entry *entry)
+{
+    graft_status status = GRAFT_OK;
+    size_t needed = graft_plan_workspace(entry->plan);
+    if (needed <= e->workspace_bytes)
+        return bind_entry(e, entry);
+    void *workspace;
+    GRAFT_TRY(graft_allocate_aligned(&workspace, needed));
+    memset(workspace, 0, needed);
+    free(e->workspace);
+    e->workspace = workspace;
+    e->workspace_bytes = needed;
+    for (size_t i = 0; i < e->plan_count; i++)
+        GRAFT_TRY(bind_entry(e, &e->plans[i]));
+    status = bind_entry(e, entry);
+out:
+    return status;
+}
+
+graft_status graft_executor_plan(graft_executor *e, graft_plan_part part, bool training, int batch,
+                                 graft_plan **plan)
+{
+    graft_status status;
+    graft_plan_entry entry = {NULL, part, training, batch};
+    graft_plan_request request = {
+        .graph = e->model->graph,
+        .device = e->device,
+        .constants = &e->constants,
+        .tensors = e->tensors,
+        .batch = batch,
+        .part = part,
+        .training = training,
+        .move_statistics = e->options.batch_norm == GRAFT_BATCH_NORM_TRAIN,
+        .drops = e->options.stochastic ? &e->drops : NULL,
+        .fresh = &e->fresh,
+    };
+    for (size_t i = 0; i < e->plan_count; i++)
+        if (e->plans[i].part == part && e->plans[i].training == training && e->plans[i].batch == batch) {
+            *plan = e->plans[i].plan;
+            return GRAFT_OK;
+        }
+    GRAFT_TRY(GRAFT_GROW(&e->plans, e->plan_count, &e->plan_capacity));
+    GRAFT_TRY(graft_plan_compile(&entry.plan, &request));
+    status = fit_workspace(e, &entry);
+    if (status != GRAFT_OK) {
+        graft_plan_free(entry.plan);
+        goto out;
+    }
+    e->plans[e->plan_count++] = entry;
+    *plan = entry.plan;
+out:
+    return status;
+}
+
+/* What a training run needs, so that memory is known before it starts. */
+static graft_status compile_all(graft_executor *e)
+{
+    graft_status status;
+    graft_plan *plan;
+    GRAFT_TRY(graft_executor_plan(e, GRAFT_PLAN_BACKBONE, false, e->slice, &plan));
+    if (e->upper) {
+        GRAFT_TRY(graft_executor_plan(e, GRAFT_PLAN_UPPER, false, e->slice, &plan));
+        GRAFT_TRY(graft_executor_plan(e, GRAFT_PLAN_UPPER, true, e->options.batch, &plan));
+    }
+out:
+    return status;
+}
+
+static graft_status check_options(const graft_executor_options *options)
+{
+    if (options->batch < 0 || options->batch > 65536)
+        return graft_fail(GRAFT_EARGUMENT, "a batch of %d is not possible", options->batch);
+    if (options->threads != GRAFT_AUTO && (options->threads < 1 || options->threads > 1024))
+        return graft_fail(GRAFT_EARGUMENT, "%d threads are not possible", options->threads);
+    return GRAFT_OK;
+}
+
+graft_status graft_executor_create_with(graft_executor **out, graft_model *model,
+                                        const graft_executor_options *options, graft_features *features)
+{
+    graft_status status;
+    graft_executor *e = NULL;
+    GRAFT_TRY(check_options(options));
+    GRAFT_TRY(GRAFT_NEW(&e));
+    e->model = graft_model_share(model);
+    e->options = *options;
+    e->slice = GRAFT_SLICE;
+    e->training = options->batch > 0;
+    e->fresh = true;
+    e->drops.seed = options->seed;
+    GRAFT_TRY(
+        graft_device_create(&e->device, options->threads == GRAFT_AUTO ? graft_cores() : options->threads));
+    GRAFT_TRY(set_up_trained(e));
+    GRAFT_TRY(set_up_cut(e));
+    GRAFT_TRY(set_up_features(e, features));
+    if (options->batch > 0)
+        GRAFT_TRY(compile_all(e));
+    *out = e;
+    return GRAFT_OK;
+out:
+    graft_executor_free(e);
+    return status;
+}
+
+graft_status graft_executor_create(graft_executor **executor, graft_model *model,
+                                   const graft_executor_options *options)
+{
+    return graft_executor_create_with(executor, model, options, NULL);
+}
+
+void graft_executor_free(graft_executor *e)
+{
+    if (!e)
+        return;
+    for (size_t i = 0; i < e->plan_count; i++)
+        graft_plan_free(e->plans[i].plan);
+    for (int i = 0; i < e->cut_count; i++)
+        free(e->cuts[i].feed);
+    free(e->plans);
+    free(e->cuts);
+    free(e->workspace);
+    free(e->picture_row);
+    free(e->logits);
+    free(e->trained_memory);
+    free(e->trained);
+    free(e->tensors);
+    graft_features_release(e->features);
+    graft_constants_dispose(&e->constants);
+    graft_device_free(e->device);
+    graft_model_free(e->model);
+    free(e);
+}
+
+void graft_executor_memory(const graft_executor *e, graft_memory *memory)
+{
+    size_t feeds = sizeof(float) * e->row * (size_t)e->capacity;
+    memory->weights = graft_constants_bytes(&e->constants) + e->trained_bytes;
+    for (int i = 0; i < e->model->graph->tensor_count; i++)
+        memory->weights += e->model->tensors[i]->bytes;
+    memory->workspace = e->workspace_bytes + feeds;
+    memory->features_each = e->features ? sizeof(float) * e->row : 0;
+}

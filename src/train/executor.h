@@ -1,0 +1,78 @@
+/* The inside of an executor. */
+#ifndef GRAFT_TRAIN_EXECUTOR_H
+#define GRAFT_TRAIN_EXECUTOR_H
+
+#include <graft/train.h>
+
+#include "data/features.h"
+#include "model/model.h"
+#include "plan/plan.h"
+
+/* The backbone's batch: fixed, so that what it computes for a picture does not depend on its neighbours. */
+enum { GRAFT_SLICE = 8 };
+
+typedef struct graft_trained {
+    const graft_node *node;
+    int slot;   /* its parameter */
+    int tensor; /* the graph's number */
+    int64_t count;
+    float *value, *gradient, *velocity; /* gradient and velocity NULL for running statistics */
+} graft_trained;
+
+typedef struct graft_plan_entry {
+    graft_plan *plan;
+    graft_plan_part part;
+    bool training;
+    int batch;
+} graft_plan_entry;
+
+typedef struct graft_cut {
+    int node;
+    size_t count; /* floats of one picture */
+    float *feed;  /* (capacity, count): the upper plan's input */
+} graft_cut;
+
+struct graft_executor {
+    graft_model *model;
+    graft_executor_options options;
+    graft_device *device;
+    graft_constants constants;
+    graft_plan_tensor *tensors;
+    graft_trained *trained;
+    size_t trained_count;
+    float *trained_memory;
+    size_t trained_bytes;
+    graft_plan_entry *plans;
+    size_t plan_count, plan_capacity;
+    void *workspace;
+    size_t workspace_bytes;
+    graft_cut *cuts;
+    int cut_count;
+    size_t row;               /* floats of one picture across the cut */
+    int capacity;             /* rows of the feeds */
+    bool upper;               /* something is above the cut */
+    graft_features *features; /* NULL: nothing is kept */
+    int slice;
+    bool training;
+    graft_plan *current; /* of the last training forward */
+    bool loss_done;
+    bool fresh; /* the gradients are as after zero_grad */
+    graft_drop_source drops;
+    int64_t moves; /* times that running statistics moved */
+    float *logits; /* (logit_rows, classes), of an evaluation */
+    size_t logit_rows;
+    float *picture_row; /* assembling a row across several cuts */
+};
+
+/* As graft_executor_create, with kept features that other executors of the same backbone share (NULL: its
+ * own). */
+graft_status graft_executor_create_with(graft_executor **executor, graft_model *model,
+                                        const graft_executor_options *options, graft_features *features);
+graft_status graft_executor_plan(graft_executor *executor, graft_plan_part part, bool training, int batch,
+                                 graft_plan **plan);
+/* Pixels (crop, crop, 3) or NULL where features are kept, for `count` pictures: their rows into the feeds
+ * from 0. */
+graft_status graft_executor_gather(graft_executor *executor, int count, const int *samples, const int *views,
+                                   const uint8_t *const *pixels, const char *const *causes);
+
+#endif

@@ -1,0 +1,265 @@
+/* The loop's calls. Rows across the cut come from the store or from the backbone, slice by slice; the upper
+ * plan does the rest. */
+#include "train/executor.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/status.h"
+#include "image/image.h"
+#include "kernels/host/sgd.h"
+
+/* ---- Rows ---- */
+
+static void put_row(graft_executor *e, int place, const float *row)
+{
+    for (int i = 0; i < e->cut_count; i++) {
+        size_t count = e->cuts[i].count;
+        memcpy(e->cuts[i].feed + (size_t)place * count, row, sizeof(float) * count);
+        row += count;
+    }
+}
+
+static const float *take_row(graft_executor *e, const graft_plan *backbone, int index)
+{
+    float *row = e->picture_row;
+    for (int i = 0; i < e->cut_count; i++) {
+        size_t count = e->cuts[i].count;
+        memcpy(row, graft_plan_output(backbone, i) + (size_t)index * count, sizeof(float) * count);
+        row += count;
+    }
+    return e->picture_row;
+}
+
+typedef struct slice {
+    graft_plan *plan;
+    int places[GRAFT_SLICE]; /* rows of the feeds */
+    int count;
+} slice;
+
+static graft_status run_slice(graft_executor *e, slice *s, const int *samples, const int *views)
+{
+    graft_status status = GRAFT_OK;
+    size_t picture = (size_t)graft_shape_count(&e->model->graph->nodes[0].shape);
+    float *pictures = graft_plan_picture(s->plan);
+    if (s->count == 0)
+        return GRAFT_OK;
+    memset(pictures + (size_t)s->count * picture, 0, sizeof(float) * (size_t)(e->slice - s->count) * picture);
+    GRAFT_TRY(graft_plan_run(s->plan, GRAFT_PHASE_FORWARD));
+    for (int i = 0; i < s->count; i++) {
+        const float *row = take_row(e, s->plan, i);
+        int place = s->places[i];
+        put_row(e, place, row);
+        if (e->features && samples && views[place] >= 0 && samples[place] >= 0)
+            GRAFT_TRY(graft_features_add(e->features, samples[place], views[place], row));
+    }
+    s->count = 0;
+out:
+    return status;
+}
+
+graft_status graft_executor_gather(graft_executor *e, int count, const int *samples, const int *views,
+                                   const uint8_t *const *pixels, const char *const *causes)
+{
+    graft_status status;
+    const graft_transform *transform = &e->model->transform;
+    size_t picture = (size_t)graft_shape_count(&e->model->graph->nodes[0].shape);
+    slice s = {.count = 0};
+    graft_device_enter(e->device);
+    GRAFT_TRY(graft_executor_plan(e, GRAFT_PLAN_BACKBONE, false, e->slice, &s.plan));
+    for (int i = 0; i < count; i++) {
+        const float *kept =
+            e->features && samples ? graft_features_find(e->features, samples[i], views[i]) : NULL;
+        if (kept) {
+            put_row(e, i, kept);
+            continue;
+        }
+        if (!pixels || !pixels[i])
+            return graft_fail(GRAFT_EIO, "%s",
+                              causes && causes[i] ? causes[i] : "a picture of the batch was not decoded");
+        s.places[s.count] = i;
+        graft_image_normalize(graft_plan_picture(s.plan) + (size_t)s.count * picture, pixels[i],
+                              transform->crop, transform);
+        if (++s.count == e->slice)
+            GRAFT_TRY(run_slice(e, &s, samples, views));
+    }
+    status = run_slice(e, &s, samples, views);
+out:
+    return status;
+}
+
+/* ---- Forward ---- */
+
+void graft_executor_train(graft_executor *e)
+{
+    e->training = e->options.batch > 0;
+}
+
+void graft_executor_eval(graft_executor *e)
+{
+    e->training = false;
+}
+
+static graft_status check_labels(const graft_executor *e, const graft_batch *batch)
+{
+    for (int i = 0; i < batch->count; i++)
+        if (batch->labels[i] < 0 || (size_t)batch->labels[i] >= e->model->class_count)
+            return graft_fail(GRAFT_EARGUMENT, "label %d is none of the %zu classes", batch->labels[i],
+                              e->model->class_count);
+    return GRAFT_OK;
+}
+
+static graft_status forward_training(graft_executor *e, const graft_batch *batch)
+{
+    graft_status status;
+    if (batch->count < 1 || batch->count > e->options.batch)
+        return graft_fail(GRAFT_EARGUMENT, "a batch of %d where the executor was made for 1 to %d",
+                          batch->count, e->options.batch);
+    if (!e->upper)
+        return graft_fail(GRAFT_EARGUMENT, "nothing of the model trains");
+    GRAFT_TRY(check_labels(e, batch));
+    GRAFT_TRY(graft_executor_plan(e, GRAFT_PLAN_UPPER, true, batch->count, &e->current));
+    GRAFT_TRY(
+        graft_executor_gather(e, batch->count, batch->samples, batch->views, batch->pixels, batch->causes));
+    e->drops.step++;
+    e->loss_done = false;
+    e->moves += e->options.batch_norm == GRAFT_BATCH_NORM_TRAIN;
+    GRAFT_TRY(graft_plan_run(e->current, GRAFT_PHASE_FORWARD));
+    for (int i = 0; i < batch->count; i++)
+        graft_plan_labels(e->current)[i] = batch->labels[i];
+out:
+    return status;
+}
+
+static graft_status evaluate_slice(graft_executor *e, const graft_batch *batch, int from, int count,
+                                   graft_plan *upper)
+{
+    graft_status status;
+    size_t classes = e->model->class_count;
+    const int *samples = batch->samples ? batch->samples + from : NULL;
+    GRAFT_TRY(graft_executor_gather(e, count, samples, batch->views ? batch->views + from : NULL,
+                                    batch->pixels ? batch->pixels + from : NULL,
+                                    batch->causes ? batch->causes + from : NULL));
+    if (upper)
+        GRAFT_TRY(graft_plan_run(upper, GRAFT_PHASE_FORWARD));
+    const float *logits = upper ? graft_plan_output(upper, 0) : e->cuts[e->cut_count - 1].feed;
+    memcpy(e->logits + (size_t)from * classes, logits, sizeof(float) * (size_t)count * classes);
+out:
+    return status;
+}
+
+static graft_status forward_evaluation(graft_executor *e, const graft_batch *batch)
+{
+    graft_status status = GRAFT_OK;
+    graft_plan *upper = NULL;
+    if ((size_t)batch->count > e->logit_rows) {
+        GRAFT_TRY(graft_reallocate(&e->logits, (size_t)batch->count * e->model->class_count, sizeof(float)));
+        e->logit_rows = (size_t)batch->count;
+    }
+    if (e->upper)
+        GRAFT_TRY(graft_executor_plan(e, GRAFT_PLAN_UPPER, false, e->slice, &upper));
+    for (int from = 0; from < batch->count; from += e->slice) {
+        int left = batch->count - from;
+        GRAFT_TRY(evaluate_slice(e, batch, from, left < e->slice ? left : e->slice, upper));
+    }
+    e->current = NULL;
+out:
+    return status;
+}
+
+graft_status graft_executor_forward(graft_executor *e, const graft_batch *batch)
+{
+    return e->training ? forward_training(e, batch) : forward_evaluation(e, batch);
+}
+
+const float *graft_executor_logits(const graft_executor *e)
+{
+    return e->current ? graft_plan_output(e->current, 0) : e->logits;
+}
+
+/* ---- Loss, backward, step ---- */
+
+static graft_status run_loss(graft_executor *e)
+{
+    graft_status status = GRAFT_OK;
+    if (!e->current)
+        return graft_fail(GRAFT_EARGUMENT, "the loss needs a forward in training before it");
+    if (!e->loss_done)
+        GRAFT_TRY(graft_plan_run(e->current, GRAFT_PHASE_LOSS));
+    e->loss_done = true;
+out:
+    return status;
+}
+
+graft_status graft_executor_loss(graft_executor *e, const graft_batch *batch, float *loss)
+{
+    graft_status status;
+    (void)batch; /* its labels went in with forward */
+    GRAFT_TRY(run_loss(e));
+    *loss = graft_plan_loss(e->current);
+out:
+    return status;
+}
+
+graft_status graft_executor_zero_grad(graft_executor *e)
+{
+    e->fresh = true;
+    return GRAFT_OK;
+}
+
+graft_status graft_executor_backward(graft_executor *e)
+{
+    graft_status status;
+    graft_device_enter(e->device);
+    GRAFT_TRY(run_loss(e));
+    GRAFT_TRY(graft_plan_run(e->current, GRAFT_PHASE_BACKWARD));
+    e->fresh = false;
+out:
+    return status;
+}
+
+/* torch.nn.utils.clip_grad_norm_: what is left of every gradient. */
+static float clip_scale(const graft_executor *e)
+{
+    double squares = 0.0;
+    if (e->options.clip <= 0.0F)
+        return 1.0F;
+    for (size_t i = 0; i < e->trained_count; i++)
+        if (e->trained[i].gradient)
+            squares += graft_sum_of_squares(e->trained[i].gradient, e->trained[i].count);
+    double scale = (double)e->options.clip / (sqrt(squares) + 1e-6);
+    return scale < 1.0 ? (float)scale : 1.0F;
+}
+
+graft_status graft_executor_step(graft_executor *e)
+{
+    const graft_sgd_options *sgd = &e->options.optimizer;
+    const graft_node *head = graft_model_head(e->model);
+    if (e->fresh)
+        return graft_fail(GRAFT_EARGUMENT, "a step needs a backward before it");
+    graft_device_enter(e->device);
+    float scale = clip_scale(e);
+    for (size_t i = 0; i < e->trained_count; i++) {
+        const graft_trained *t = &e->trained[i];
+        if (!t->gradient)
+            continue;
+        bool decays = sgd->decay_all || t->node->parameters[t->slot].shape.rank > 1;
+        graft_sgd_step step = {t->node == head ? sgd->rate : sgd->body_rate, sgd->momentum,
+                               decays ? sgd->decay : 0.0F, scale};
+        graft_sgd_update(t->value, t->gradient, t->velocity, t->count, &step);
+    }
+    return GRAFT_OK;
+}
+
+void graft_executor_set_rates(graft_executor *e, float rate, float body_rate)
+{
+    e->options.optimizer.rate = rate;
+    e->options.optimizer.body_rate = body_rate;
+}
+
+void graft_executor_set_decay(graft_executor *e, float decay)
+{
+    e->options.optimizer.decay = decay;
+}

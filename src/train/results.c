@@ -1,0 +1,216 @@
+/* What comes out of an executor: kept features, a model, gradients, probabilities. */
+#include "train/executor.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/status.h"
+#include "image/image.h"
+
+/* ---- Features ---- */
+
+static bool is_kept(void *context, int sample, int view)
+{
+    return graft_features_find(context, sample, view) != NULL;
+}
+
+void graft_executor_attach(graft_executor *e, graft_loader *loader)
+{
+    if (e->features &&
+        graft_features_reserve(e->features, graft_dataset_count(graft_loader_dataset(loader))) == GRAFT_OK)
+        graft_loader_set_kept(loader, is_kept, e->features);
+    else
+        graft_loader_set_kept(loader, NULL, NULL);
+}
+
+/* A picture that has gone since the scan is left out here; training names it. */
+static graft_status keep_batch(graft_executor *e, const graft_batch *batch)
+{
+    graft_status status = GRAFT_OK;
+    for (int i = 0; i < batch->count; i += e->capacity) {
+        int count = batch->count - i < e->capacity ? batch->count - i : e->capacity;
+        GRAFT_TRY(graft_executor_gather(e, count, batch->samples + i, batch->views + i, batch->pixels + i,
+                                        batch->causes + i));
+    }
+out:
+    return status;
+}
+
+graft_status graft_executor_keep(graft_executor *e, graft_loader *loader, const graft_progress *progress)
+{
+    graft_status status;
+    graft_batch batch;
+    size_t done = 0, total = graft_loader_samples(loader);
+    if (!e->features)
+        return graft_fail(GRAFT_EARGUMENT, "this executor keeps no features");
+    graft_executor_attach(e, loader);
+    GRAFT_TRY(graft_loader_rewind(loader, 0));
+    while ((status = graft_loader_next(loader, &batch)) == GRAFT_OK) {
+        GRAFT_TRY(keep_batch(e, &batch));
+        done += (size_t)batch.count;
+        if (progress && progress->call && progress->call(progress->context, "features", done, total)) {
+            status = graft_fail(GRAFT_ECANCELLED, "stopped");
+            goto out;
+        }
+    }
+    if (status == GRAFT_DONE)
+        status = GRAFT_OK;
+out:
+    return status;
+}
+
+const float *graft_executor_features(const graft_executor *e, int sample, int view, size_t *count)
+{
+    *count = e->row;
+    return e->features ? graft_features_find(e->features, sample, view) : NULL;
+}
+
+/* ---- The trained model ---- */
+
+static graft_status add_moves(graft_model *model, const graft_node *node, int64_t moves)
+{
+    int slot = graft_node_parameter(node, "num_batches_tracked");
+    if (!node->trains || slot < 0 || moves == 0)
+        return GRAFT_OK;
+    graft_tensor **place = &model->tensors[node->first_tensor + slot];
+    graft_tensor *counter;
+    graft_status status = graft_tensor_create(&counter, GRAFT_I64, &(*place)->shape);
+    if (status != GRAFT_OK)
+        return status;
+    *(int64_t *)counter->data = *(const int64_t *)(*place)->data + moves;
+    graft_tensor_release(*place);
+    *place = counter;
+    return GRAFT_OK;
+}
+
+graft_status graft_executor_model(const graft_executor *e, graft_model **out)
+{
+    graft_status status;
+    graft_model *model = NULL;
+    GRAFT_TRY(graft_model_clone(&model, e->model));
+    for (size_t i = 0; i < e->trained_count; i++) {
+        const graft_trained *t = &e->trained[i];
+        graft_tensor *tensor;
+        GRAFT_TRY(graft_tensor_create(&tensor, GRAFT_F32, &t->node->parameters[t->slot].shape));
+        memcpy(tensor->data, t->value, tensor->bytes);
+        graft_tensor_release(model->tensors[t->tensor]);
+        model->tensors[t->tensor] = tensor;
+    }
+    for (size_t i = 0; i < model->graph->count; i++)
+        GRAFT_TRY(add_moves(model, &model->graph->nodes[i], e->moves));
+    *out = model;
+    model = NULL;
+out:
+    graft_model_free(model);
+    return status;
+}
+
+static graft_status find_trained(const graft_trained **out, const graft_executor *e, const char *name,
+                                 size_t count)
+{
+    for (size_t i = 0; i < e->trained_count; i++) {
+        const graft_trained *t = &e->trained[i];
+        if (strcmp(e->model->names[t->tensor], name) != 0)
+            continue;
+        if ((size_t)t->count != count)
+            return graft_fail(GRAFT_ESHAPE, "%s has %lld elements, not %zu", name, (long long)t->count,
+                              count);
+        *out = t;
+        return GRAFT_OK;
+    }
+    return graft_fail(GRAFT_ENOTFOUND, "%s is no parameter that trains", name);
+}
+
+graft_status graft_executor_parameter(const graft_executor *e, const char *name, float *out, size_t count)
+{
+    const graft_trained *t;
+    graft_status status = find_trained(&t, e, name, count);
+    if (status == GRAFT_OK)
+        memcpy(out, t->value, sizeof(float) * count);
+    return status;
+}
+
+graft_status graft_executor_gradient(const graft_executor *e, const char *name, float *out, size_t count)
+{
+    const graft_trained *t;
+    graft_status status = find_trained(&t, e, name, count);
+    if (status != GRAFT_OK)
+        return status;
+    if (!t->gradient)
+        return graft_fail(GRAFT_ENOTFOUND, "%s is a running statistic and has no gradient", name);
+    memcpy(out, t->gradient, sizeof(float) * count);
+    return GRAFT_OK;
+}
+
+/* ---- Prediction ---- */
+
+void graft_softmax(float *rows, size_t count, size_t classes)
+{
+    for (size_t n = 0; n < count; n++) {
+        float *row = rows + n * classes;
+        double largest = row[0], sum = 0.0;
+        for (size_t k = 1; k < classes; k++)
+            if (row[k] > largest)
+                largest = row[k];
+        for (size_t k = 0; k < classes; k++)
+            sum += exp(row[k] - largest);
+        for (size_t k = 0; k < classes; k++)
+            row[k] = (float)(exp(row[k] - largest) / sum);
+    }
+}
+
+static graft_status fit_picture(uint8_t *out, const graft_picture *picture, const graft_model *model)
+{
+    graft_status status;
+    graft_image image = GRAFT_IMAGE_INIT;
+    GRAFT_TRY(graft_image_copy(&image, picture, model->sight));
+    GRAFT_TRY(graft_image_fit(out, &image, &model->transform));
+out:
+    graft_image_dispose(&image);
+    return status;
+}
+
+static graft_status predict_slice(graft_executor *e, const graft_picture *pictures, size_t first, int count,
+                                  uint8_t *pixels, float *out)
+{
+    graft_status status = GRAFT_OK;
+    size_t each = (size_t)e->model->transform.crop * (size_t)e->model->transform.crop * 3;
+    const uint8_t *rows[GRAFT_SLICE];
+    graft_batch batch = {.count = count, .pixels = rows};
+    for (int i = 0; i < count; i++) {
+        rows[i] = pixels + (size_t)i * each;
+        status = fit_picture(pixels + (size_t)i * each, &pictures[i], e->model);
+        if (status != GRAFT_OK)
+            return graft_fail_within(status, "picture %zu", first + (size_t)i);
+    }
+    GRAFT_TRY(graft_executor_forward(e, &batch));
+    memcpy(out, e->logits, sizeof(float) * (size_t)count * e->model->class_count);
+    graft_softmax(out, (size_t)count, e->model->class_count);
+out:
+    return status;
+}
+
+graft_status graft_executor_predict(graft_executor *e, const graft_picture *pictures, size_t count,
+                                    float *probabilities)
+{
+    graft_status status = GRAFT_OK;
+    uint8_t *pixels = NULL;
+    size_t each = (size_t)e->model->transform.crop * (size_t)e->model->transform.crop * 3;
+    bool training = e->training;
+    int slice = e->slice;
+    graft_executor_eval(e);
+    e->slice = count == 1 ? 1 : slice; /* one picture does not pay for a whole slice */
+    GRAFT_TRY(graft_allocate(&pixels, GRAFT_SLICE, each));
+    for (size_t i = 0; i < count; i += GRAFT_SLICE) {
+        int part = count - i < GRAFT_SLICE ? (int)(count - i) : GRAFT_SLICE;
+        GRAFT_TRY(predict_slice(e, pictures + i, i, part, pixels, probabilities + i * e->model->class_count));
+    }
+out:
+    e->slice = slice;
+    e->training = training;
+    free(pixels);
+    return status;
+}
