@@ -49,13 +49,15 @@ graft_status graft_batch_norm_backward(graft_kernel **kernel, graft_device *devi
         {DNNL_ARG_DIFF_SRC, dnnl_query_diff_src_md, 0, GRAFT_WRITES},
         {DNNL_ARG_DIFF_SCALE, dnnl_query_diff_weights_md, 0, GRAFT_WRITES},
         {DNNL_ARG_DIFF_SHIFT, dnnl_query_diff_weights_md, 0, GRAFT_WRITES},
+        {DNNL_ARG_SHIFT, dnnl_query_weights_md, 0,
+         GRAFT_READS}, /* demanded, though the gradient needs no beta */
     };
     GRAFT_TRY(graft_batch_norm_forward(&hint, device, x, epsilon, still, true));
     GRAFT_TRY_DNNL(dnnl_batch_normalization_backward_desc_init(&operation, dnnl_backward, &x->descriptor,
                                                                &x->descriptor, epsilon, flags(still)),
                    "batch norm, gradient");
     GRAFT_TRY(
-        graft_primitive_create(kernel, device, "batch norm, gradient", &operation, NULL, hint, arguments, 8));
+        graft_primitive_create(kernel, device, "batch norm, gradient", &operation, NULL, hint, arguments, 9));
     (*kernel)->in_place = 5;
     (*kernel)->in_place_of = 1;
 out:

@@ -38,7 +38,7 @@ bool graft_layout_is_plain(const graft_layout *layout);
 /* ---- Kernels ----------------------------------------------------------------------------------------------
  */
 
-enum { GRAFT_KERNEL_SLOTS = 8 };
+enum { GRAFT_KERNEL_SLOTS = 9 };
 typedef enum graft_access { GRAFT_UNUSED = 0, GRAFT_READS, GRAFT_WRITES, GRAFT_UPDATES } graft_access;
 
 typedef struct graft_kernel graft_kernel;
@@ -91,7 +91,7 @@ graft_shape graft_convolution_weight_shape(const graft_convolution *shape);
  * written. 0 x, 1 gamma, 2 beta, 3 mean, 4 variance (biased), 5 y. */
 graft_status graft_batch_norm_forward(graft_kernel **kernel, graft_device *device, const graft_layout *x,
                                       float epsilon, bool still, bool training);
-/* 0 x, 1 gradient of y, 2 gamma, 3 mean, 4 variance, 5 gradient of x, 6 of gamma, 7 of beta. */
+/* 0 x, 1 gradient of y, 2 gamma, 3 mean, 4 variance, 5 gradient of x, 6 of gamma, 7 of beta, 8 beta. */
 graft_status graft_batch_norm_backward(graft_kernel **kernel, graft_device *device, const graft_layout *x,
                                        float epsilon, bool still);
 

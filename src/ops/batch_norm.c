@@ -105,9 +105,11 @@ static graft_status backward(graft_lowering *l, const graft_node *node)
                             graft_lowering_saved(l, node, SAVED_VARIANCE),
                             GRAFT_NEW_VALUE,
                             GRAFT_NEW_VALUE,
-                            GRAFT_NEW_VALUE};
+                            GRAFT_NEW_VALUE,
+                            GRAFT_NO_VALUE};
     graft_kernel *kernel;
     GRAFT_TRY(graft_lowering_parameter(l, node, "weight", &values[2]));
+    GRAFT_TRY(graft_lowering_parameter(l, node, "bias", &values[8]));
     GRAFT_TRY(graft_batch_norm_backward(&kernel, graft_lowering_device(l), graft_lowering_layout(l, x),
                                         epsilon_of(node), still(l, node)));
     GRAFT_TRY(graft_lowering_emit(l, kernel, values));

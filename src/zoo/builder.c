@@ -26,22 +26,20 @@ bool graft_builder_push(graft_builder *b, const char *format, ...)
     va_start(arguments, format);
     int length = vsnprintf(b->path + used, sizeof b->path - used, format, arguments);
     va_end(arguments);
-    if (length < 0 || used + (size_t)length + 2 > sizeof b->path) {
+    if (length < 0 || used + (size_t)length + 2 > sizeof b->path || b->depth == GRAFT_PATH_DEPTH) {
         b->path[used] = 0;
         if (b->status == GRAFT_OK)
             b->status = graft_fail(GRAFT_EINTERNAL, "module path %s is too long", b->path);
         return false;
     }
     strcat(b->path, ".");
+    b->marks[b->depth++] = used;
     return true;
 }
 
-/* Removes the last name; false, so that GRAFT_SCOPE ends. */
+/* False, so that GRAFT_SCOPE ends. */
 bool graft_builder_pop(graft_builder *b)
 {
-    size_t used = strlen(b->path) - 1;
-    while (used > 0 && b->path[used - 1] != '.')
-        used--;
-    b->path[used] = 0;
+    b->path[b->marks[--b->depth]] = 0;
     return false;
 }

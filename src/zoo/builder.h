@@ -7,12 +7,14 @@
 #include "graph/graph.h"
 #include "ops/op.h"
 
-enum { GRAFT_PATH_LENGTH = 256 };
+enum { GRAFT_PATH_LENGTH = 256, GRAFT_PATH_DEPTH = 16 };
 
 typedef struct graft_builder {
     graft_graph *graph;
     graft_status status;
-    char path[GRAFT_PATH_LENGTH]; /* "_blocks.0." */
+    char path[GRAFT_PATH_LENGTH];   /* "_blocks.0." */
+    size_t marks[GRAFT_PATH_DEPTH]; /* lengths of the path before each push */
+    int depth;
 } graft_builder;
 
 /* Of an output: a node's number, -1 after a failure. */

@@ -1,0 +1,135 @@
+/* From a codec's canvas to an image: alpha, orientation, CMYK.
+ *
+ * Alpha is laid on white as Pillow's paste with a mask does it: (c a + 255 (255 - a)) / 255, rounded. The
+ * orientations are EXIF's (tag 274): 2 mirrored, 3 turned by 180 degrees, 4 upside down, 5 transposed, 6 to
+ * be turned clockwise, 7 transversed, 8 to be turned counter-clockwise. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/status.h"
+#include "image/codec.h"
+
+graft_status graft_canvas_create(graft_canvas *canvas, const graft_encoded *encoded, int64_t width,
+                                 int64_t height, int channels)
+{
+    if (width <= 0 || height <= 0)
+        return graft_fail(GRAFT_EFORMAT, "has no pixels (%lld x %lld)", (long long)width, (long long)height);
+    if (width > INT32_MAX || height > INT32_MAX || width * height > encoded->max_pixels)
+        return graft_fail(GRAFT_EFORMAT, "is too large: %lld x %lld pixels, where %lld million are the limit",
+                          (long long)width, (long long)height, (long long)encoded->max_pixels / 1000000);
+    uint8_t *pixels;
+    graft_status status = graft_allocate_aligned(&pixels, (size_t)(width * height) * (size_t)channels);
+    if (status != GRAFT_OK)
+        return status;
+    *canvas = (graft_canvas){(int)width, (int)height, channels, 1, pixels};
+    return GRAFT_OK;
+}
+
+void graft_canvas_dispose(graft_canvas *canvas)
+{
+    free(canvas->pixels);
+    memset(canvas, 0, sizeof *canvas);
+}
+
+/* a * b / 255, rounded; exact for bytes. */
+static uint8_t multiply(unsigned a, unsigned b)
+{
+    unsigned product = a * b + 128;
+    return (uint8_t)((product + (product >> 8)) >> 8);
+}
+
+void graft_cmyk_to_rgb(uint8_t *pixels, size_t count)
+{
+    for (size_t i = 0; i < count; i++, pixels += 4) {
+        unsigned light = 255U - pixels[3];
+        for (int c = 0; c < 3; c++)
+            pixels[c] = (uint8_t)(light - multiply(pixels[c], light));
+        pixels[3] = 255;
+    }
+}
+
+static uint8_t on_white(unsigned colour, unsigned alpha)
+{
+    unsigned sum = colour * alpha + 255 * (255 - alpha) + 128;
+    return (uint8_t)((sum + (sum >> 8)) >> 8);
+}
+
+/* RGBA to RGB, in place: a pixel is never written before it is read. */
+static void flatten(graft_canvas *canvas, graft_sight sight)
+{
+    size_t count = (size_t)canvas->width * (size_t)canvas->height;
+    const uint8_t *in = canvas->pixels;
+    uint8_t *out = canvas->pixels;
+    for (size_t i = 0; i < count; i++, in += 4, out += 3) {
+        unsigned alpha = sight == GRAFT_AS_SEEN ? in[3] : 255;
+        for (int c = 0; c < 3; c++)
+            out[c] = on_white(in[c], alpha);
+    }
+    canvas->channels = 3;
+}
+
+/* Where the pixel (0, 0) of the upright picture lies in the stored one, and the steps in bytes from there to
+ * the next column and the next row. */
+struct walk {
+    ptrdiff_t start, column, row;
+    bool transposed;
+};
+
+static struct walk walk_of(const graft_canvas *canvas)
+{
+    ptrdiff_t right = 3, down = 3 * (ptrdiff_t)canvas->width;
+    ptrdiff_t last_column = right * (canvas->width - 1), last_row = down * (canvas->height - 1);
+    switch (canvas->orientation) {
+    case 2:
+        return (struct walk){last_column, -right, down, false};
+    case 3:
+        return (struct walk){last_column + last_row, -right, -down, false};
+    case 4:
+        return (struct walk){last_row, right, -down, false};
+    case 5:
+        return (struct walk){0, down, right, true};
+    case 6:
+        return (struct walk){last_row, -down, right, true};
+    case 7:
+        return (struct walk){last_column + last_row, -down, -right, true};
+    case 8:
+        return (struct walk){last_column, down, -right, true};
+    default:
+        return (struct walk){0, right, down, false};
+    }
+}
+
+static graft_status turn_upright(graft_canvas *canvas)
+{
+    struct walk walk = walk_of(canvas);
+    int width = walk.transposed ? canvas->height : canvas->width;
+    int height = walk.transposed ? canvas->width : canvas->height;
+    uint8_t *pixels;
+    graft_status status = graft_allocate_aligned(&pixels, (size_t)width * (size_t)height * 3);
+    if (status != GRAFT_OK)
+        return status;
+    uint8_t *out = pixels;
+    for (int y = 0; y < height; y++) {
+        const uint8_t *in = canvas->pixels + walk.start + y * walk.row;
+        for (int x = 0; x < width; x++, out += 3)
+            memcpy(out, in + x * walk.column, 3);
+    }
+    free(canvas->pixels);
+    *canvas = (graft_canvas){width, height, 3, 1, pixels};
+    return GRAFT_OK;
+}
+
+graft_status graft_canvas_finish(graft_image *image, graft_canvas *canvas, graft_sight sight)
+{
+    graft_status status = GRAFT_OK;
+    if (canvas->channels == 4)
+        flatten(canvas, sight);
+    if (canvas->orientation > 1)
+        GRAFT_TRY(turn_upright(canvas));
+    *image = (graft_image){canvas->width, canvas->height, canvas->pixels};
+    canvas->pixels = NULL;
+out:
+    graft_canvas_dispose(canvas);
+    return status;
+}
