@@ -100,7 +100,8 @@ GRAFT_API graft_status graft_dataset_fold(graft_dataset *dataset, int folds, int
 typedef enum graft_augment {
     GRAFT_AUGMENT_NONE = 0, /* the picture as it is: one exact view */
     GRAFT_AUGMENT_FLIP,     /* the picture or its mirror image, half and half: two exact views */
-    GRAFT_AUGMENT_CROP      /* RandomResizedCrop of .5 to 1 of the area, and a flip: a new view every time */
+    GRAFT_AUGMENT_CROP,     /* RandomResizedCrop of .5 to 1 of the area, and a flip: a new view every time */
+    GRAFT_AUGMENT_BOTH      /* each picture and, right behind it, its mirror image: what is kept of it */
 } graft_augment;
 
 enum { GRAFT_VIEW_PLAIN = 0, GRAFT_VIEW_MIRROR = 1, GRAFT_VIEW_RANDOM = -1 };

@@ -1,0 +1,326 @@
+/* The whole job: what the options become, the folds, the probe, and the last phase. */
+#include "train/fit.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/status.h"
+#include "base/threads.h"
+#include "model/model.h"
+
+void graft_fit_tell(graft_fit_job *job, const graft_fit_event *event)
+{
+    if (job->options->event && job->options->event(job->options->context, event))
+        job->stopped = true;
+}
+
+/* ---- What trains ---- */
+
+static graft_status mark_complement(graft_model *model, const graft_fit_options *options)
+{
+    graft_status status = GRAFT_OK;
+    GRAFT_TRY(graft_model_unfreeze(model, "*"));
+    for (size_t i = 0; i < options->freeze_count; i++)
+        GRAFT_TRY(graft_model_freeze(model, options->freeze[i]));
+out:
+    return status;
+}
+
+/* "head" and "all" are words of their own; the head always trains. */
+static graft_status mark_trainable(graft_model *model, const graft_fit_options *options)
+{
+    graft_status status = GRAFT_OK;
+    GRAFT_TRY(graft_model_freeze(model, "*"));
+    if (options->trainable_count > 0 && options->freeze_count > 0)
+        return graft_fail(GRAFT_EARGUMENT,
+                          "what trains and what is frozen are complements: give one of them");
+    if (options->freeze_count > 0)
+        GRAFT_TRY(mark_complement(model, options));
+    for (size_t i = 0; i < options->trainable_count; i++) {
+        const char *pattern = options->trainable[i];
+        if (strcmp(pattern, "head") != 0)
+            GRAFT_TRY(graft_model_unfreeze(model, strcmp(pattern, "all") == 0 ? "*" : pattern));
+    }
+    GRAFT_TRY(graft_model_unfreeze(model, model->network->head));
+out:
+    return status;
+}
+
+static bool trains_head_only(const graft_model *model)
+{
+    for (size_t i = 0; i < model->graph->count; i++) {
+        const graft_node *node = &model->graph->nodes[i];
+        if (node->trains && node->parameter_count > 0 && node != graft_model_head(model))
+            return false;
+    }
+    return true;
+}
+
+/* A clone in which the head alone trains. */
+static graft_status clone_for_probe(graft_model **out, const graft_model *model)
+{
+    graft_status status;
+    graft_model *probe = NULL;
+    GRAFT_TRY(graft_model_clone(&probe, model));
+    GRAFT_TRY(graft_model_freeze(probe, "*"));
+    GRAFT_TRY(graft_model_unfreeze(probe, probe->network->head));
+    *out = probe;
+    probe = NULL;
+out:
+    graft_model_free(probe);
+    return status;
+}
+
+/* ---- What AUTO becomes ---- */
+
+static double or_default(double value, double otherwise)
+{
+    return value == GRAFT_AUTO ? otherwise : value;
+}
+
+static int or_int(int value, int otherwise)
+{
+    return value == GRAFT_AUTO ? otherwise : value;
+}
+
+/* A linear probe: measured starting points. */
+static graft_phase_settings probe_settings(const graft_fit_options *o, size_t samples)
+{
+    double decay = 2.5 / (double)samples;
+    int threads = or_int(o->threads, graft_cores());
+    graft_phase_settings s = {
+        .name = "probe",
+        .epochs = 50,
+        .batch = or_int(o->batch, 32),
+        .threads = threads,
+        .workers = or_int(o->workers, threads < 4 ? threads : 4),
+        .momentum = 0.9,
+        .decay = decay < 0.01 ? decay : 0.01,
+        .schedule = GRAFT_SCHEDULE_COSINE,
+        .augment = GRAFT_AUGMENT_FLIP,
+        .batch_norm = GRAFT_BATCH_NORM_STILL,
+        .find_rate = true,
+        .seed = o->seed,
+    };
+    return s;
+}
+
+static void override(graft_phase_settings *s, const graft_fit_options *o)
+{
+    s->name = "train";
+    s->epochs = or_int(o->epochs, s->epochs);
+    s->find_rate = s->find_rate && o->rate == GRAFT_AUTO;
+    s->rate = or_default(o->rate, s->rate);
+    s->body_rate = or_default(o->body_rate, s->rate);
+    s->momentum = or_default(o->momentum, s->momentum);
+    s->decay = or_default(o->decay, s->decay);
+    s->warmup = or_default(o->warmup, s->warmup);
+    s->clip = or_default(o->clip, s->clip);
+    s->schedule = (graft_schedule)or_int(o->schedule, (int)s->schedule);
+    s->augment = (graft_augment)or_int(o->augment, (int)s->augment);
+    s->batch_norm = (graft_batch_norm)o->batch_norm;
+}
+
+static graft_phase_settings head_settings(const graft_fit_options *o, size_t samples)
+{
+    graft_phase_settings s = probe_settings(o, samples);
+    override(&s, o);
+    return s;
+}
+
+static graft_phase_settings body_settings(const graft_fit_options *o, size_t samples)
+{
+    graft_phase_settings s = probe_settings(o, samples);
+    s.epochs = 8;
+    s.rate = 0.003;
+    s.warmup = 0.1;
+    s.clip = 1.0;
+    s.decay = 1e-4;
+    s.augment = GRAFT_AUGMENT_CROP;
+    s.find_rate = false;
+    s.choose = true;
+    s.stochastic = o->stochastic;
+    override(&s, o);
+    return s;
+}
+
+/* ---- Phases ---- */
+
+static graft_status start_head(graft_model *model, int start, uint64_t seed)
+{
+    const char **names = NULL;
+    graft_status status;
+    size_t count = model->class_count;
+    GRAFT_TRY(GRAFT_NEW_ARRAY(&names, count));
+    for (size_t i = 0; i < count; i++)
+        names[i] = graft_model_class(model, i);
+    GRAFT_TRY(graft_model_replace_head(
+        model, names, count, start == GRAFT_FIT_PYTORCH ? GRAFT_START_PYTORCH : GRAFT_START_ZERO, seed));
+out:
+    free(names);
+    return status;
+}
+
+static graft_status run_fold(graft_fit_job *job, graft_model *model, const graft_phase_settings *settings,
+                             graft_features *features, int fold)
+{
+    graft_status status;
+    graft_phase_result result = {.model = NULL};
+    graft_fit_options quiet = *job->options;
+    graft_fit_job inner = *job;
+    quiet.event = NULL;
+    inner.options = &quiet;
+    GRAFT_TRY(graft_dataset_fold(job->dataset, job->options->folds, fold, job->options->seed));
+    GRAFT_TRY(graft_phase_run(&inner, model, settings, features, &result));
+    job->stopped |= inner.stopped;
+    graft_fit_event event = {
+        .kind = GRAFT_FIT_FOLD,
+        .phase = "fold",
+        .epoch = fold + 1,
+        .epochs = job->options->folds,
+        .held_out_accuracy = result.held_out_accuracy,
+        .held_out_loss = result.held_out_loss,
+        .rate = result.rate,
+    };
+    if (!inner.stopped)
+        graft_fit_tell(job, &event);
+out:
+    graft_model_free(result.model);
+    return status;
+}
+
+/* Of the training pictures, K times a part held out: honest figures from kept features, before the final
+ * training. */
+static graft_status run_folds(graft_fit_job *job, graft_model *probe, const graft_phase_settings *settings,
+                              graft_features *features)
+{
+    graft_status status = GRAFT_OK;
+    for (int fold = 0; fold < job->options->folds && status == GRAFT_OK && !job->stopped; fold++)
+        status = run_fold(job, probe, settings, features, fold);
+    graft_status restored = graft_dataset_fold(job->dataset, 0, -1, 0);
+    return status == GRAFT_OK ? restored : status;
+}
+
+static void report_settings(graft_fit_report *report, const graft_phase_settings *s, int start)
+{
+    report->batch = s->batch;
+    report->augment = (int)s->augment;
+    report->schedule = (int)s->schedule;
+    report->start = start;
+    report->threads = s->threads;
+    report->workers = s->workers;
+    report->momentum = s->momentum;
+    report->decay = s->decay;
+    report->warmup = s->warmup;
+    report->clip = s->clip;
+}
+
+static graft_status run_last(graft_fit_job *job, graft_model **trained, graft_model *model,
+                             const graft_phase_settings *settings, graft_features *features, int start)
+{
+    graft_phase_result result;
+    graft_status status = graft_phase_run(job, model, settings, features, &result);
+    if (status != GRAFT_OK)
+        return status;
+    graft_fit_report *report = job->report;
+    report_settings(report, settings, start);
+    report->rate = result.rate;
+    report->body_rate = settings->find_rate ? result.rate : settings->body_rate;
+    report->epochs = result.epochs;
+    report->best_epoch = result.best_epoch;
+    report->chosen = settings->choose && graft_dataset_set_count(job->dataset, GRAFT_SET_HELD_OUT, -1) > 0;
+    *trained = result.model;
+    return GRAFT_OK;
+}
+
+/* The probe's head goes into the model whose other layers will train. */
+static graft_status run_probe(graft_fit_job *job, graft_model *model, graft_model *probe,
+                              const graft_phase_settings *settings, graft_features *features)
+{
+    graft_phase_result result;
+    graft_status status = graft_phase_run(job, probe, settings, features, &result);
+    if (status != GRAFT_OK)
+        return status;
+    const graft_node *head = graft_model_head(model);
+    for (int i = 0; i < head->parameter_count; i++) {
+        graft_tensor **place = &model->tensors[head->first_tensor + i];
+        graft_tensor_release(*place);
+        *place = graft_tensor_share(result.model->tensors[head->first_tensor + i]);
+    }
+    graft_model_free(result.model);
+    return GRAFT_OK;
+}
+
+static graft_status share_features(graft_features **features, const graft_model *probe)
+{
+    size_t row = 0;
+    for (size_t i = 0; i < probe->graph->count; i++)
+        if (probe->graph->nodes[i].cut)
+            row += (size_t)graft_shape_count(&probe->graph->nodes[i].shape);
+    return graft_features_create(features, row);
+}
+
+static graft_status run_all(graft_fit_job *job, graft_model **trained, graft_model *model)
+{
+    graft_status status;
+    const graft_fit_options *o = job->options;
+    graft_model *probe = NULL;
+    graft_features *features = NULL;
+    bool head_only = trains_head_only(model);
+    int start = o->start == GRAFT_FIT_AUTO ? (head_only ? GRAFT_FIT_ZERO : GRAFT_FIT_PROBE) : o->start;
+    size_t samples = graft_dataset_set_count(job->dataset, GRAFT_SET_TRAIN, -1);
+    graft_phase_settings probe_phase = probe_settings(o, samples);
+    graft_phase_settings last = head_only ? head_settings(o, samples) : body_settings(o, samples);
+    GRAFT_TRY(start_head(model, start, o->seed));
+    if (head_only || start == GRAFT_FIT_PROBE || o->folds > 0) {
+        GRAFT_TRY(clone_for_probe(&probe, model));
+        GRAFT_TRY(share_features(&features, probe));
+    }
+    if (o->folds > 0)
+        GRAFT_TRY(run_folds(job, probe, head_only ? &last : &probe_phase, features));
+    if (start == GRAFT_FIT_PROBE && !job->stopped)
+        GRAFT_TRY(run_probe(job, model, probe, &probe_phase, features));
+    if (!head_only) {
+        graft_features_release(features);
+        features = NULL;
+    }
+    GRAFT_TRY(run_last(job, trained, model, &last, features, start));
+out:
+    graft_features_release(features);
+    graft_model_free(probe);
+    return status;
+}
+
+static graft_status check_fit(const graft_model *model, const graft_dataset *dataset,
+                              const graft_fit_options *o)
+{
+    if (model->class_count != graft_dataset_class_count(dataset))
+        return graft_fail(GRAFT_ESHAPE, "the model has %zu classes and the pictures %zu", model->class_count,
+                          graft_dataset_class_count(dataset));
+    if (graft_dataset_set_count(dataset, GRAFT_SET_TRAIN, -1) == 0)
+        return graft_fail(GRAFT_EARGUMENT, "there is no picture to train on");
+    if (o->epochs != GRAFT_AUTO && o->epochs < 0)
+        return graft_fail(GRAFT_EARGUMENT, "%d epochs are not possible", o->epochs);
+    return GRAFT_OK;
+}
+
+graft_status graft_fit(graft_model **trained, graft_model *model, graft_dataset *dataset,
+                       const graft_fit_options *options, graft_fit_report *report)
+{
+    graft_status status;
+    graft_model *own = NULL;
+    graft_fit_report ignored = {0};
+    graft_fit_job job = {.options = options, .dataset = dataset, .report = report ? report : &ignored};
+    *job.report = ignored;
+    GRAFT_TRY(check_fit(model, dataset, options));
+    GRAFT_TRY(graft_model_clone(&own, model));
+    GRAFT_TRY(mark_trainable(own, options));
+    GRAFT_TRY(run_all(&job, trained, own));
+    job.report->stopped = job.stopped;
+    job.report->diverged = job.diverged;
+out:
+    graft_model_free(own);
+    return status;
+}

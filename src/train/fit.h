@@ -1,0 +1,48 @@
+/* The inside of the whole job: phases, and the epochs of each. */
+#ifndef GRAFT_TRAIN_FIT_H
+#define GRAFT_TRAIN_FIT_H
+
+#include <graft/train.h>
+
+#include "data/features.h"
+#include "train/executor.h"
+
+/* Everything that one phase of training needs, with no AUTO left. */
+typedef struct graft_phase_settings {
+    const char *name; /* "probe", "train", "fold" */
+    int epochs, batch, threads, workers;
+    double rate, body_rate, momentum, decay, warmup, clip;
+    graft_schedule schedule;
+    graft_augment augment;
+    graft_batch_norm batch_norm;
+    bool stochastic;
+    bool choose;    /* keep the epoch that is best on the held-out pictures */
+    bool find_rate; /* rate = 20 / mean |f|^2 of the kept features */
+    uint64_t seed;
+} graft_phase_settings;
+
+typedef struct graft_fit_job {
+    const graft_fit_options *options;
+    graft_dataset *dataset;
+    graft_fit_report *report;
+    bool stopped; /* the caller asked */
+    bool diverged;
+} graft_fit_job;
+
+/* How far a phase came. */
+typedef struct graft_phase_result {
+    graft_model *model; /* the caller's */
+    int epochs, best_epoch;
+    double rate; /* as it was found */
+    double held_out_accuracy, held_out_loss;
+} graft_phase_result;
+
+/* Trains `model` as it is marked. `features`: kept features to share, NULL: its own. A stop, or a loss that
+ * is not finite, is no failure: the result is what was good, and the job says so. */
+graft_status graft_phase_run(graft_fit_job *job, graft_model *model, const graft_phase_settings *settings,
+                             graft_features *features, graft_phase_result *result);
+
+/* Asks the caller's callback; notes a stop. */
+void graft_fit_tell(graft_fit_job *job, const graft_fit_event *event);
+
+#endif
