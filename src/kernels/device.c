@@ -146,6 +146,14 @@ graft_status graft_layout_plain(graft_device *device, const graft_shape *shape, 
     return status == GRAFT_OK ? graft_layout_intern(device, &descriptor, layout) : status;
 }
 
+graft_status graft_layout_by_eights(graft_device *device, const graft_shape *shape,
+                                    const graft_layout **layout)
+{
+    dnnl_memory_desc_t descriptor;
+    graft_status status = describe(&descriptor, shape->rank, shape->dims, dnnl_aBcd8b);
+    return status == GRAFT_OK ? graft_layout_intern(device, &descriptor, layout) : status;
+}
+
 const graft_shape *graft_layout_shape(const graft_layout *layout)
 {
     return &layout->shape;

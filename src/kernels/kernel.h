@@ -31,6 +31,9 @@ typedef struct graft_layout graft_layout;
 
 /* f32, dense, row-major. */
 graft_status graft_layout_plain(graft_device *device, const graft_shape *shape, const graft_layout **layout);
+/* f32, (N, C, H, W) with eight channels side by side (nChw8c); C divides by 8. */
+graft_status graft_layout_by_eights(graft_device *device, const graft_shape *shape,
+                                    const graft_layout **layout);
 const graft_shape *graft_layout_shape(const graft_layout *layout);
 size_t graft_layout_bytes(const graft_layout *layout); /* with padding of blocks */
 bool graft_layout_is_plain(const graft_layout *layout);
@@ -127,6 +130,11 @@ graft_status graft_reorder(graft_kernel **kernel, graft_device *device, const gr
 
 /* ---- Kernels in plain C -----------------------------------------------------------------------------------
  */
+
+/* The gradient of a depthwise convolution's weight, where channels divide by 8: as
+ * graft_convolution_backward_weights without a bias. */
+graft_status graft_depthwise_backward_weights(graft_kernel **kernel, graft_device *device,
+                                              const graft_convolution *shape);
 
 /* Where dropout's numbers come from; `step` is read when the kernel runs. */
 typedef struct graft_drop_source {

@@ -80,6 +80,13 @@ static void close_all(phase *p)
     graft_model_free(p->good);
 }
 
+/* Which views of a training picture are kept: with random crops none, but the rate is found from the plain
+ * one. */
+static bool keeps_train(const phase *p)
+{
+    return keeps(p->settings) || p->settings->find_rate;
+}
+
 /* How many views the features pass will compute: with flips both of each training picture. */
 static size_t count_views(const phase *p)
 {
@@ -87,10 +94,7 @@ static size_t count_views(const phase *p)
     size_t held_out = graft_dataset_set_count(p->job->dataset, GRAFT_SET_HELD_OUT, -1);
     if (!p->executor->features)
         return 0;
-    return (p->settings->augment == GRAFT_AUGMENT_FLIP ? 2 * train
-            : keeps(p->settings)                       ? train
-                                                       : 0) +
-           held_out;
+    return (p->settings->augment == GRAFT_AUGMENT_FLIP ? 2 * train : keeps_train(p) ? train : 0) + held_out;
 }
 
 static void tell_plan(phase *p, const graft_model *model)
@@ -151,7 +155,7 @@ static graft_status keep_all(phase *p, const graft_model *model)
     counted c = {p->job->options->progress, 0, count_views(p)};
     if (!p->executor->features || graft_features_count(p->executor->features) >= c.total)
         return GRAFT_OK;
-    if (keeps(p->settings))
+    if (keeps_train(p))
         GRAFT_TRY(keep_views(
             p, model, GRAFT_SET_TRAIN,
             p->settings->augment == GRAFT_AUGMENT_FLIP ? GRAFT_AUGMENT_BOTH : GRAFT_AUGMENT_NONE, &c));
