@@ -165,7 +165,7 @@ static graft_status read_samples(struct reader *reader, uint8_t *out)
     int64_t count = reader->width * reader->height;
     for (int64_t i = 0; i < count; i++, out += 3)
         for (int c = 0; c < reader->channels; c++) {
-            int64_t value;
+            int64_t value = 0;
             graft_status status = next_sample(reader, &value);
             if (status != GRAFT_OK)
                 return status;

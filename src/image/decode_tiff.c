@@ -24,7 +24,8 @@ struct reader {
     const graft_encoded *encoded;
     uint64_t position;
     char cause[160];
-    bool cut;
+    bool cut;    /* an embedded JPEG ends early */
+    bool unsaid; /* libtiff has made up what the samples after the colour are */
     graft_canvas canvas;
     uint8_t *block; /* one decoded strip or tile */
     uint32_t width, height;
@@ -104,6 +105,8 @@ static int on_warning(TIFF *tiff, void *context, const char *module, const char 
     vsnprintf(message, sizeof message, format, arguments);
     if (strstr(message, "Premature end of JPEG"))
         reader->cut = true;
+    if (strstr(message, "Defining non-color channels as ExtraSamples"))
+        reader->unsaid = true;
     return 1;
 }
 
@@ -192,7 +195,8 @@ static void read_alpha(struct reader *reader)
     TIFFGetFieldDefaulted(reader->tiff, TIFFTAG_EXTRASAMPLES, &count, &kinds);
     if (reader->samples <= reader->colours || reader->colours == 4)
         return;
-    uint16_t kind = count > 0 ? kinds[0] : EXTRASAMPLE_UNASSALPHA;
+    bool made_up = count == 0 || (reader->unsaid && reader->colours == RED_GREEN_BLUE);
+    uint16_t kind = made_up ? EXTRASAMPLE_UNASSALPHA : kinds[0];
     reader->associated = kind == EXTRASAMPLE_ASSOCALPHA;
     reader->alpha = kind == EXTRASAMPLE_ASSOCALPHA || kind == EXTRASAMPLE_UNASSALPHA;
 }
