@@ -1,0 +1,60 @@
+# The ways in: make, make demo, make check. CMake does the work.
+JOBS   := $(shell nproc)
+PREFIX ?= /usr/local
+BUILD  := build
+
+.PHONY: all configure demo check coverage weights stamps install format fuzz clean
+
+all: configure
+	@cmake --build $(BUILD) -j $(JOBS)
+
+configure:
+	@scripts/install-dependencies.sh --look build
+	@cmake -S . -B $(BUILD) -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX=$(PREFIX) --log-level=WARNING
+
+# Installs what is missing, builds, gets weights and pictures, trains, evaluates, predicts.
+demo:
+	@scripts/install-dependencies.sh build demo
+	@$(MAKE) --no-print-directory all
+	@scripts/get-weights.sh
+	@scripts/lay-out-stamps.sh
+	@scripts/demo.sh
+
+# Installs what is missing, builds (also with sanitizers), and runs every test.
+check:
+	@scripts/install-dependencies.sh build check
+	@scripts/get-reference.sh $(BUILD)/reference-python
+	@$(MAKE) --no-print-directory all
+	@cmake -S . -B build-sanitize -DCMAKE_BUILD_TYPE=RelWithDebInfo -DGRAFT_SANITIZE=ON --log-level=WARNING
+	@cmake --build build-sanitize -j $(JOBS)
+	@ctest --test-dir $(BUILD) -j $(JOBS) --output-on-failure --no-tests=error
+
+coverage:
+	@scripts/install-dependencies.sh build check
+	@scripts/get-reference.sh build-coverage/reference-python
+	@cmake -S . -B build-coverage -DGRAFT_COVERAGE=ON -DCMAKE_BUILD_TYPE=Debug --log-level=WARNING
+	@cmake --build build-coverage -j $(JOBS)
+	@ctest --test-dir build-coverage -j $(JOBS) --output-on-failure -E '^sanitize\.'
+	@gcovr --root . --filter src/ --exclude-unreachable-branches build-coverage
+
+weights:
+	@scripts/get-weights.sh
+
+stamps:
+	@scripts/lay-out-stamps.sh
+
+install: all
+	@cmake --install $(BUILD)
+
+format:
+	@git ls-files '*.c' '*.h' | xargs clang-format -i
+
+# libFuzzer: a minute each (SECONDS= to change).
+SECONDS ?= 60
+fuzz:
+	@cmake -S . -B build-fuzz -DGRAFT_FUZZ=ON -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_TYPE=RelWithDebInfo --log-level=WARNING
+	@cmake --build build-fuzz -j $(JOBS)
+	@scripts/fuzz.sh build-fuzz $(SECONDS)
+
+clean:
+	@rm -rf build build-sanitize build-coverage build-fuzz
