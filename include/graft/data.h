@@ -37,6 +37,8 @@ typedef struct graft_sample {
     int label;        /* index of its class; -1 where there are no classes */
     graft_set set;
     const char *cause; /* of a skipped one, else NULL */
+    uint64_t content; /* the first 8 bytes of the file's SHA-256: the same picture under another name; 0 where
+                         it was not read yet */
 } graft_sample;
 
 #define GRAFT_AUTO (-1) /* for numbers that graft chooses when they are not set */

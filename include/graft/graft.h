@@ -9,6 +9,7 @@
  *   data.h     pictures in folders, and loaders of batches
  *   train.h    the executor (forward, loss, backward, step), and graft_fit, the whole job
  *   report.h   figures of what a classifier did
+ *   tools.h    small things that programs around it need: whole files, near words, cores, memory
  */
 #ifndef GRAFT_GRAFT_H
 #define GRAFT_GRAFT_H
@@ -19,6 +20,7 @@
 #include <graft/report.h>
 #include <graft/status.h>
 #include <graft/tensor.h>
+#include <graft/tools.h>
 #include <graft/train.h>
 #include <graft/weights.h>
 

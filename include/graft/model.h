@@ -62,6 +62,14 @@ GRAFT_API void graft_model_free(graft_model *model);          /* NULL is legal *
 GRAFT_API graft_status graft_model_freeze(graft_model *model, const char *pattern);
 GRAFT_API graft_status graft_model_unfreeze(graft_model *model, const char *pattern);
 
+/* What trains, as the command's --trainable and --freeze say it: everything is frozen, then what matches
+ * `trainable` is not ("all" is everything, "head" the last class layer); or everything trains but what
+ * matches `frozen`. The head always trains. Both given is GRAFT_EARGUMENT, what matches nothing
+ * GRAFT_ENOTFOUND. */
+GRAFT_API graft_status graft_model_select(graft_model *model, const char *const *trainable,
+                                          size_t trainable_count, const char *const *frozen,
+                                          size_t frozen_count);
+
 typedef enum graft_start { GRAFT_START_ZERO = 0, GRAFT_START_PYTORCH } graft_start;
 
 /* Replaces the last class layer by a new one for these classes: it trains, and starts from zeros or as

@@ -53,6 +53,13 @@ GRAFT_API void graft_wilson(size_t right, size_t count, double *low, double *hig
 /* The commonest class among the outcomes and how many it has: what always saying it would reach. */
 GRAFT_API int graft_evaluation_majority(const graft_evaluation *evaluation, size_t *count);
 
+/* A line a picture: path,class,set,cause,predicted,probability,loss (RFC 4180), the greatest loss first, then
+ * the skipped ones. `evaluations` are of sets of `dataset`; what none of them holds has no prediction. Whole
+ * or not at all. GRAFT_EIO. */
+GRAFT_API graft_status graft_pictures_write(const char *path, const graft_model *model,
+                                            const graft_dataset *dataset,
+                                            const graft_evaluation *const *evaluations, size_t count);
+
 #ifdef __cplusplus
 }
 #endif

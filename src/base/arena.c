@@ -41,7 +41,7 @@ static graft_status add_block(graft_arena *arena, size_t bytes)
         size = LARGEST_BLOCK;
     if (size < bytes)
         size = bytes;
-    graft_arena_block *block;
+    graft_arena_block *block = NULL;
     graft_status status = graft_allocate(&block, 1, sizeof *block + size);
     if (status != GRAFT_OK)
         return status;
@@ -79,7 +79,7 @@ graft_status graft_arena_format(graft_arena *arena, const char **out, const char
     va_start(arguments, format);
     int length = vsnprintf(NULL, 0, format, arguments);
     va_end(arguments);
-    char *text;
+    char *text = NULL;
     graft_status status = graft_arena_allocate(arena, &text, (size_t)length + 1, 1);
     if (status != GRAFT_OK)
         return status;

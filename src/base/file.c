@@ -36,8 +36,8 @@ static graft_status open_regular(int *out, size_t *size, const char *path)
 
 graft_status graft_mapping_open(graft_mapping *mapping, const char *path)
 {
-    int file;
-    size_t size;
+    int file = -1;
+    size_t size = 0;
     graft_status status = open_regular(&file, &size, path);
     if (status != GRAFT_OK)
         return status;
@@ -83,8 +83,8 @@ static graft_status read_all(int file, uint8_t *data, size_t size, size_t *got, 
 
 graft_status graft_file_read(const char *path, size_t limit, uint8_t **data, size_t *size)
 {
-    int file;
-    size_t length;
+    int file = -1;
+    size_t length = 0;
     graft_status status = open_regular(&file, &length, path);
     if (status != GRAFT_OK)
         return status;
@@ -146,7 +146,7 @@ graft_status graft_writer_write(graft_writer *writer, const void *bytes, size_t 
 static void sync_folder(const char *path)
 {
     const char *base = graft_path_base(path);
-    char *folder;
+    char *folder = NULL;
     if (graft_format(&folder, "%.*s.", (int)(base - path), path) != GRAFT_OK)
         return;
     int file = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -210,7 +210,7 @@ static graft_status create_one(const char *path)
 graft_status graft_folder_create(const char *path)
 {
     graft_status status;
-    char *prefix;
+    char *prefix = NULL;
     GRAFT_TRY(graft_duplicate(&prefix, path));
     for (char *slash = strchr(prefix + 1, '/'); slash && status == GRAFT_OK; slash = strchr(slash + 1, '/')) {
         *slash = 0;

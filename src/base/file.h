@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include <graft/status.h>
+#include <graft/tools.h>
 
 /* A file's bytes: mapped privately and read-only. A file that shrinks while it is mapped raises SIGBUS, so
  * pictures (which people edit) are read and only weights are mapped. */
@@ -34,16 +35,9 @@ graft_status graft_writer_write(graft_writer *writer, const void *bytes, size_t 
 graft_status graft_writer_commit(graft_writer *writer); /* afterwards the writer is empty */
 void graft_writer_discard(graft_writer *writer);        /* legal after commit and on a zeroed writer */
 
-/* Writes a small text file that way. */
-graft_status graft_file_write(const char *path, const void *bytes, size_t size);
-
-graft_status graft_folder_create(const char *path); /* with its parents; an existing folder is fine */
 bool graft_path_is_folder(const char *path);
 bool graft_path_exists(const char *path);
 graft_status graft_path_join(char **out, const char *folder, const char *name);
 const char *graft_path_base(const char *path); /* what follows the last '/' */
-
-/* ${XDG_CACHE_HOME:-~/.cache}/graft/NAME; nothing is created. */
-graft_status graft_cache_path(char **out, const char *name);
 
 #endif

@@ -75,7 +75,7 @@ graft_status graft_allocate_aligned(void *out, size_t bytes)
 graft_status graft_duplicate(char **out, const char *text)
 {
     size_t size = strlen(text) + 1;
-    char *copy;
+    char *copy = NULL;
     graft_status status = graft_allocate(&copy, size, 1);
     if (status != GRAFT_OK)
         return status;
@@ -90,7 +90,7 @@ graft_status graft_format(char **out, const char *format, ...)
     va_start(arguments, format);
     int length = vsnprintf(NULL, 0, format, arguments);
     va_end(arguments);
-    char *text;
+    char *text = NULL;
     graft_status status = graft_allocate(&text, (size_t)length + 1, 1);
     if (status != GRAFT_OK)
         return status;
@@ -116,26 +116,17 @@ graft_status graft_grow(void *out, size_t count, size_t *capacity, size_t size)
 }
 
 /* /proc/self/status gives "VmHWM:   1234 kB". */
-static size_t process_status(const char *key)
+size_t graft_memory_peak(void)
 {
     FILE *stream = fopen("/proc/self/status", "re");
     if (!stream)
         return 0;
+    static const char key[] = "VmHWM:";
     char line[256];
     size_t kilobytes = 0;
     while (fgets(line, sizeof line, stream))
-        if (strncmp(line, key, strlen(key)) == 0)
-            kilobytes = strtoul(line + strlen(key), NULL, 10);
+        if (strncmp(line, key, sizeof key - 1) == 0)
+            kilobytes = strtoul(line + sizeof key - 1, NULL, 10);
     fclose(stream);
     return kilobytes * 1024;
-}
-
-size_t graft_memory_peak(void)
-{
-    return process_status("VmHWM:");
-}
-
-size_t graft_memory_resident(void)
-{
-    return process_status("VmRSS:");
 }

@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include <graft/status.h>
+#include <graft/tools.h>
 
 /* *(T **)out = count zeroed elements of `size` bytes (never NULL, also for 0). Free with free(). */
 graft_status graft_allocate(void *out, size_t count, size_t size);
@@ -29,9 +30,5 @@ graft_status graft_grow(void *out, size_t count, size_t *capacity, size_t size);
 
 /* Tests: the n-th allocation from now on (1 = the next) fails, and so do all after it; 0 switches it off. */
 void graft_memory_fail_after(long n);
-
-/* Bytes of the process: the most that were resident, and what is resident now (Linux; 0 elsewhere). */
-size_t graft_memory_peak(void);
-size_t graft_memory_resident(void);
 
 #endif

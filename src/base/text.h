@@ -5,12 +5,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <graft/tools.h>
+
 /* Optimal string alignment distance (insert, delete, substitute, swap neighbours), of names up to 63 bytes.
  */
 int graft_text_distance(const char *a, const char *b);
-
-/* The nearest of `count` candidates, or NULL where none is near enough to be meant. */
-const char *graft_text_nearest(const char *word, const char *const *candidates, size_t count);
 
 /* A glob in which '*' stands for any run of characters, dots too. */
 bool graft_text_matches(const char *pattern, const char *text);

@@ -1,5 +1,5 @@
 /* Affinity and control groups, as the kernel shows them to a process. */
-#include "base/threads.h"
+#include <graft/tools.h>
 
 #include <sched.h>
 #include <stdio.h>

@@ -228,6 +228,32 @@ graft_status graft_model_unfreeze(graft_model *model, const char *pattern)
     return mark(model, pattern, true);
 }
 
+static graft_status select_complement(graft_model *model, const char *const *frozen, size_t count)
+{
+    graft_status status = graft_model_unfreeze(model, "*");
+    for (size_t i = 0; i < count && status == GRAFT_OK; i++)
+        status = graft_model_freeze(model, frozen[i]);
+    return status;
+}
+
+graft_status graft_model_select(graft_model *model, const char *const *trainable, size_t trainable_count,
+                                const char *const *frozen, size_t frozen_count)
+{
+    graft_status status;
+    if (trainable_count > 0 && frozen_count > 0)
+        return graft_fail(GRAFT_EARGUMENT,
+                          "what trains and what is frozen are complements: give one of them");
+    GRAFT_TRY(graft_model_freeze(model, "*"));
+    if (frozen_count > 0)
+        GRAFT_TRY(select_complement(model, frozen, frozen_count));
+    for (size_t i = 0; i < trainable_count; i++)
+        if (strcmp(trainable[i], "head") != 0)
+            GRAFT_TRY(graft_model_unfreeze(model, strcmp(trainable[i], "all") == 0 ? "*" : trainable[i]));
+    GRAFT_TRY(graft_model_unfreeze(model, model->network->head));
+out:
+    return status;
+}
+
 const graft_node *graft_model_head(const graft_model *model)
 {
     return graft_graph_find(model->graph, model->network->head);

@@ -5,9 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <graft/tools.h>
+
 #include "base/memory.h"
 #include "base/status.h"
-#include "base/threads.h"
 #include "graph/op.h"
 
 static int64_t aligned(int64_t count)

@@ -5,9 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <graft/tools.h>
+
 #include "base/memory.h"
 #include "base/status.h"
-#include "base/threads.h"
 #include "model/model.h"
 
 void graft_fit_tell(graft_fit_job *job, const graft_fit_event *event)
@@ -17,36 +18,6 @@ void graft_fit_tell(graft_fit_job *job, const graft_fit_event *event)
 }
 
 /* ---- What trains ---- */
-
-static graft_status mark_complement(graft_model *model, const graft_fit_options *options)
-{
-    graft_status status = GRAFT_OK;
-    GRAFT_TRY(graft_model_unfreeze(model, "*"));
-    for (size_t i = 0; i < options->freeze_count; i++)
-        GRAFT_TRY(graft_model_freeze(model, options->freeze[i]));
-out:
-    return status;
-}
-
-/* "head" and "all" are words of their own; the head always trains. */
-static graft_status mark_trainable(graft_model *model, const graft_fit_options *options)
-{
-    graft_status status = GRAFT_OK;
-    GRAFT_TRY(graft_model_freeze(model, "*"));
-    if (options->trainable_count > 0 && options->freeze_count > 0)
-        return graft_fail(GRAFT_EARGUMENT,
-                          "what trains and what is frozen are complements: give one of them");
-    if (options->freeze_count > 0)
-        GRAFT_TRY(mark_complement(model, options));
-    for (size_t i = 0; i < options->trainable_count; i++) {
-        const char *pattern = options->trainable[i];
-        if (strcmp(pattern, "head") != 0)
-            GRAFT_TRY(graft_model_unfreeze(model, strcmp(pattern, "all") == 0 ? "*" : pattern));
-    }
-    GRAFT_TRY(graft_model_unfreeze(model, model->network->head));
-out:
-    return status;
-}
 
 static bool trains_head_only(const graft_model *model)
 {
@@ -316,7 +287,8 @@ graft_status graft_fit(graft_model **trained, graft_model *model, graft_dataset 
     *job.report = ignored;
     GRAFT_TRY(check_fit(model, dataset, options));
     GRAFT_TRY(graft_model_clone(&own, model));
-    GRAFT_TRY(mark_trainable(own, options));
+    GRAFT_TRY(graft_model_select(own, options->trainable, options->trainable_count, options->freeze,
+                                 options->freeze_count));
     GRAFT_TRY(run_all(&job, trained, own));
     job.report->stopped = job.stopped;
     job.report->diverged = job.diverged;

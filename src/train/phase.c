@@ -6,8 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <graft/tools.h>
+
 #include "base/status.h"
-#include "base/threads.h"
 #include "train/schedule.h"
 
 typedef struct phase {

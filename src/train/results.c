@@ -126,7 +126,7 @@ static graft_status find_trained(const graft_trained **out, const graft_executor
 
 graft_status graft_executor_parameter(const graft_executor *e, const char *name, float *out, size_t count)
 {
-    const graft_trained *t;
+    const graft_trained *t = NULL;
     graft_status status = find_trained(&t, e, name, count);
     if (status == GRAFT_OK)
         memcpy(out, t->value, sizeof(float) * count);
@@ -135,7 +135,7 @@ graft_status graft_executor_parameter(const graft_executor *e, const char *name,
 
 graft_status graft_executor_gradient(const graft_executor *e, const char *name, float *out, size_t count)
 {
-    const graft_trained *t;
+    const graft_trained *t = NULL;
     graft_status status = find_trained(&t, e, name, count);
     if (status != GRAFT_OK)
         return status;
