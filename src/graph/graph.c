@@ -17,7 +17,8 @@ graft_status graft_graph_create(graft_graph **out)
     if (status != GRAFT_OK)
         return status;
     graft_arena_init(&graph->arena);
-    graph->output = -1;
+    graph->outputs[0] = (graft_graph_output){"logits", -1, 1.0F};
+    graph->output_count = 1;
     *out = graph;
     return GRAFT_OK;
 }
@@ -82,10 +83,28 @@ graft_status graft_graph_append(graft_graph *graph, int *index, const char *name
     GRAFT_TRY(GRAFT_GROW(&graph->nodes, graph->count, &graph->capacity));
     GRAFT_TRY(infer_node(graph, &node));
     graph->nodes[graph->count++] = node;
-    graph->output = node.index;
+    graph->outputs[0].node = node.index;
     *index = node.index;
 out:
     return status;
+}
+
+graft_status graft_graph_add_output(graft_graph *graph, const char *name, int node, float weight)
+{
+    if (graph->output_count == GRAFT_GRAPH_OUTPUTS)
+        return graft_fail(GRAFT_EINTERNAL, "output %s: there are %d already", name, GRAFT_GRAPH_OUTPUTS);
+    graph->outputs[graph->output_count++] = (graft_graph_output){name, node, weight};
+    return GRAFT_OK;
+}
+
+const graft_node *graft_graph_logits(const graft_graph *graph)
+{
+    return &graph->nodes[graph->outputs[0].node];
+}
+
+bool graft_graph_output_trains(const graft_graph *graph, int output)
+{
+    return output == 0 || !graph->nodes[graph->outputs[output].node].backbone;
 }
 
 graft_status graft_graph_replace(graft_graph *graph, int index, const graft_op *op, const void *attributes)
@@ -127,7 +146,8 @@ graft_status graft_graph_clone(graft_graph **out, const graft_graph *graph)
         graft_graph_free(copy);
         return status;
     }
-    copy->output = graph->output;
+    memcpy(copy->outputs, graph->outputs, sizeof copy->outputs);
+    copy->output_count = graph->output_count;
     graft_graph_bound(copy);
     *out = copy;
     return GRAFT_OK;
@@ -181,7 +201,7 @@ void graft_graph_bound(graft_graph *graph)
         node->backbone = !node->trains;
         for (int j = 0; j < node->input_count; j++)
             node->backbone = node->backbone && graph->nodes[node->inputs[j]].backbone;
-        node->cut = node->backbone && node->index == graph->output;
+        node->cut = node->backbone && node->index == graph->outputs[0].node;
         for (int j = 0; j < node->input_count && !node->backbone; j++) {
             graft_node *input = &graph->nodes[node->inputs[j]];
             input->cut = input->backbone;

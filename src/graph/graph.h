@@ -45,13 +45,25 @@ struct graft_node {
     bool cut;      /* backbone, and a node that is not (or the outside world) reads its output */
 };
 
+/* What a network gives. outputs[0] is "logits", the last node. The others are auxiliary classifiers
+ * (Inception's "aux"): in training their loss, times `weight`, is added where anything below them trains;
+ * elsewhere nothing wants them and they are not computed. */
+typedef struct graft_graph_output {
+    const char *name;
+    int node;
+    float weight;
+} graft_graph_output;
+
+enum { GRAFT_GRAPH_OUTPUTS = 3 };
+
 typedef struct graft_graph {
     graft_arena arena; /* names and attributes */
     graft_node *nodes;
     size_t count;
     size_t capacity;
     int tensor_count;
-    int output; /* the node called "logits" from outside */
+    graft_graph_output outputs[GRAFT_GRAPH_OUTPUTS];
+    int output_count;
 } graft_graph;
 
 graft_status graft_graph_create(graft_graph **graph);
@@ -61,6 +73,13 @@ void graft_graph_free(graft_graph *graph);
 /* Appends a node (name and attributes are copied) and infers its shape and parameters. */
 graft_status graft_graph_append(graft_graph *graph, int *index, const char *name, const graft_op *op,
                                 const void *attributes, const int *inputs, int input_count);
+/* Names an auxiliary output; the text is not copied. */
+graft_status graft_graph_add_output(graft_graph *graph, const char *name, int node, float weight);
+/* The node of the logits. */
+const graft_node *graft_graph_logits(const graft_graph *graph);
+/* Whether an output takes part in training: the logits always, an auxiliary one where anything below it
+ * trains. */
+bool graft_graph_output_trains(const graft_graph *graph, int output);
 /* Gives a node another operator with other attributes; call graft_graph_infer afterwards. */
 graft_status graft_graph_replace(graft_graph *graph, int index, const graft_op *op, const void *attributes);
 /* Computes shapes, parameters and tensor numbers of all nodes anew. GRAFT_ESHAPE names the node. */

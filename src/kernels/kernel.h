@@ -142,9 +142,10 @@ typedef struct graft_drop_source {
     uint64_t step;
 } graft_drop_source;
 
-/* Mean softmax cross-entropy of the rows. 0 logits (N, K) plain, 1 labels (N) as int32 in an f32's place,
- * 2 loss (1), 3 gradient of the logits (N, K). */
-graft_status graft_cross_entropy(graft_kernel **kernel, graft_device *device, int64_t batch, int64_t classes);
+/* Mean softmax cross-entropy of the rows, times `weight`. 0 logits (N, K) plain, 1 labels (N) as int32 in an
+ * f32's place, 2 loss (1), 3 gradient of the logits (N, K). */
+graft_status graft_cross_entropy(graft_kernel **kernel, graft_device *device, int64_t batch, int64_t classes,
+                                 float weight);
 
 /* y = x * mask / (1 - p). The mask is a function of (seed, step, name, index): backward draws it again.
  * `whole`: one draw a sample (stochastic depth), in any layout whose outermost dimension is the batch;

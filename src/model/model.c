@@ -41,7 +41,7 @@ graft_status graft_model_wrap(graft_model **out, const graft_network *network, g
     model->transform = network->transform;
     GRAFT_TRY(GRAFT_NEW_ARRAY(&model->tensors, (size_t)graph->tensor_count));
     GRAFT_TRY(name_tensors(&model->names, graph));
-    model->class_count = (size_t)graph->nodes[graph->output].shape.dims[1];
+    model->class_count = (size_t)graft_graph_logits(graph)->shape.dims[1];
     model->graph = graph;
     *out = model;
     return GRAFT_OK;

@@ -37,6 +37,18 @@ static void free_state(graft_lowering *l)
     free(l->copies);
 }
 
+/* Whether the upper plan is asked for this node: the logits, and in training the auxiliary outputs that
+ * train. */
+static bool is_wanted_output(const graft_lowering *l, size_t node)
+{
+    const graft_graph *graph = l->request->graph;
+    int count = l->request->training ? graph->output_count : 1;
+    for (int i = 0; i < count; i++)
+        if (graph->outputs[i].node == (int)node && graft_graph_output_trains(graph, i))
+            return true;
+    return false;
+}
+
 /* Marks the nodes that this plan computes: of its part, and wanted by an output. */
 static void select_nodes(graft_lowering *l)
 {
@@ -44,7 +56,7 @@ static void select_nodes(graft_lowering *l)
     bool upper = l->request->part == GRAFT_PLAN_UPPER;
     for (size_t i = graph->count; i-- > 0;) {
         const graft_node *node = &graph->nodes[i];
-        l->visible[i] = upper ? (int)i == graph->output : node->cut;
+        l->visible[i] = upper ? is_wanted_output(l, i) : node->cut;
         bool wanted = l->in_part[i] || l->visible[i];
         l->in_part[i] = wanted && node->backbone != upper && i > 0;
         for (int j = 0; l->in_part[i] && j < node->input_count; j++)
@@ -107,42 +119,61 @@ static graft_status lower_forward(graft_lowering *l)
     return GRAFT_OK;
 }
 
-/* Outputs are read from outside: plain, and not on bytes that are not the plan's. */
+static graft_status add_output(graft_lowering *l, int node)
+{
+    graft_shape shape = graft_lowering_shape(l, &l->request->graph->nodes[node]);
+    const graft_layout *plain;
+    graft_status status = graft_layout_plain(l->request->device, &shape, &plain);
+    if (status == GRAFT_OK)
+        status = graft_lowering_reorder(l, l->forward[node], plain, &l->plan->outputs[l->plan->output_count]);
+    l->plan->output_count += status == GRAFT_OK;
+    return status;
+}
+
+/* Outputs are read from outside: plain, and not on bytes that are not the plan's. The upper plan's first one
+ * is the logits, the backbone's are the cut nodes in order. */
 static graft_status add_outputs(graft_lowering *l)
 {
     graft_status status;
     const graft_graph *graph = l->request->graph;
     GRAFT_TRY(GRAFT_NEW_ARRAY(&l->plan->outputs, graph->count));
-    for (size_t i = 0; i < graph->count; i++) {
-        if (!l->visible[i])
-            continue;
-        graft_shape shape = graft_lowering_shape(l, &graph->nodes[i]);
-        const graft_layout *plain;
-        GRAFT_TRY(graft_layout_plain(l->request->device, &shape, &plain));
-        GRAFT_TRY(graft_lowering_reorder(l, l->forward[i], plain, &l->plan->outputs[l->plan->output_count]));
-        l->plan->output_count++;
-    }
+    if (l->request->part == GRAFT_PLAN_UPPER)
+        return add_output(l, graph->outputs[0].node);
+    for (size_t i = 0; i < graph->count; i++)
+        if (l->visible[i])
+            GRAFT_TRY(add_output(l, (int)i));
+out:
+    return status;
+}
+
+/* The loss of one output, and its gradient, as the first gradient of the output's node. */
+static graft_status lower_output_loss(graft_lowering *l, const graft_graph_output *output)
+{
+    graft_status status;
+    const graft_node *node = &l->request->graph->nodes[output->node];
+    graft_value values[] = {l->forward[output->node], l->plan->labels, GRAFT_NEW_VALUE, GRAFT_NEW_VALUE};
+    graft_kernel *kernel;
+    if (node->shape.rank != 2)
+        return graft_fail(GRAFT_ESHAPE, "node %s: cross-entropy needs logits of shape (N, classes)",
+                          node->name);
+    GRAFT_TRY(graft_cross_entropy(&kernel, l->request->device, l->request->batch, node->shape.dims[1],
+                                  output->weight));
+    GRAFT_TRY(graft_lowering_emit(l, kernel, values));
+    l->plan->losses[l->plan->loss_count++] = values[2];
+    l->gradient[output->node] = values[3];
 out:
     return status;
 }
 
 static graft_status lower_loss(graft_lowering *l)
 {
-    graft_status status;
-    const graft_node *output = &l->request->graph->nodes[l->request->graph->output];
-    graft_value values[] = {l->forward[output->index], GRAFT_NO_VALUE, GRAFT_NEW_VALUE, GRAFT_NEW_VALUE};
-    graft_kernel *kernel;
+    const graft_graph *graph = l->request->graph;
     l->phase = GRAFT_PHASE_LOSS;
     l->node = -1;
-    if (output->shape.rank != 2)
-        return graft_fail(GRAFT_ESHAPE, "cross-entropy needs logits of shape (N, classes)");
-    GRAFT_TRY(workspace_value(l, &GRAFT_SHAPE(l->request->batch), &l->plan->labels));
-    values[1] = l->plan->labels;
-    GRAFT_TRY(graft_cross_entropy(&kernel, l->request->device, l->request->batch, output->shape.dims[1]));
-    GRAFT_TRY(graft_lowering_emit(l, kernel, values));
-    l->plan->loss = values[2];
-    l->gradient[output->index] = values[3];
-out:
+    graft_status status = workspace_value(l, &GRAFT_SHAPE(l->request->batch), &l->plan->labels);
+    for (int i = 0; i < graph->output_count && status == GRAFT_OK; i++)
+        if (graft_graph_output_trains(graph, i))
+            status = lower_output_loss(l, &graph->outputs[i]);
     return status;
 }
 
@@ -189,7 +220,7 @@ graft_status graft_plan_compile(graft_plan **out, const graft_plan_request *requ
     graft_status status = GRAFT_NEW(&plan);
     if (status != GRAFT_OK)
         return status;
-    plan->picture = plan->labels = plan->loss = GRAFT_NO_VALUE;
+    plan->picture = plan->labels = GRAFT_NO_VALUE;
     plan->graph = request->graph;
     graft_lowering l = {.request = request, .plan = plan};
     graft_device_enter(request->device);
@@ -264,7 +295,10 @@ int32_t *graft_plan_labels(const graft_plan *plan)
 
 float graft_plan_loss(const graft_plan *plan)
 {
-    return *(const float *)graft_plan_address(plan, plan->loss, NULL);
+    float sum = 0.0F;
+    for (int i = 0; i < plan->loss_count; i++)
+        sum += *(const float *)graft_plan_address(plan, plan->losses[i], NULL);
+    return sum;
 }
 
 int graft_plan_step_count(const graft_plan *plan)

@@ -40,7 +40,9 @@ struct graft_plan {
     step *steps;
     size_t step_count, step_capacity;
     size_t workspace;
-    graft_value picture, labels, loss;
+    graft_value picture, labels;
+    graft_value losses[GRAFT_GRAPH_OUTPUTS]; /* of the outputs that train, each times its weight */
+    int loss_count;
     graft_value *outputs;
     int output_count;
     char *base; /* the workspace it is bound to */

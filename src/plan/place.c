@@ -43,8 +43,8 @@ static void find_lives(graft_plan *plan)
             touch(plan, inputs[i], -1);
     for (int i = 0; i < plan->output_count; i++)
         touch(plan, plan->outputs[i], end);
-    if (plan->loss >= 0)
-        touch(plan, plan->loss, end);
+    for (int i = 0; i < plan->loss_count; i++)
+        touch(plan, plan->losses[i], end);
 }
 
 static void merge_in_place(graft_plan *plan)

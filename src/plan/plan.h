@@ -41,10 +41,11 @@ typedef enum graft_phase { GRAFT_PHASE_FORWARD = 0, GRAFT_PHASE_LOSS, GRAFT_PHAS
 graft_status graft_plan_run(graft_plan *plan, graft_phase phase);
 
 float *graft_plan_picture(const graft_plan *plan); /* backbone: (N, 3, H, W) */
-/* Output `index` (cut nodes in order; the upper plan's only one is the logits): (N, ...) plain. */
+/* Output `index` (the backbone's: cut nodes in order; the upper plan's only one: the logits): (N, ...) plain.
+ */
 const float *graft_plan_output(const graft_plan *plan, int index);
 int32_t *graft_plan_labels(const graft_plan *plan); /* training: (N) */
-float graft_plan_loss(const graft_plan *plan);      /* training, after its phase */
+float graft_plan_loss(const graft_plan *plan);      /* training, after its phase: of all outputs that train */
 
 /* What was compiled, for tests and for `inspect`: kernels, how many are reorders of activations, and each
  * one's implementation and node. */

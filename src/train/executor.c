@@ -101,7 +101,7 @@ static graft_status set_up_cut(graft_executor *e)
             e->cuts[e->cut_count++] = (graft_cut){(int)i, count, NULL};
             e->row += count;
         }
-    e->upper = !graph->nodes[graph->output].backbone;
+    e->upper = !graft_graph_logits(graph)->backbone;
     e->capacity = e->options.batch > GRAFT_SLICE ? e->options.batch : GRAFT_SLICE;
     for (int i = 0; i < e->cut_count; i++) {
         size_t bytes = sizeof(float) * e->cuts[i].count * (size_t)e->capacity;

@@ -7,6 +7,7 @@
 typedef struct cross_entropy {
     graft_host_kernel host;
     int64_t batch, classes;
+    double scale; /* weight / batch */
 } cross_entropy;
 
 static double row_loss(const float *logits, int64_t classes, int label, double scale, float *gradient)
@@ -33,13 +34,14 @@ static graft_status run(graft_kernel *kernel)
     float *gradient = self->host.buffers[3];       /* (N, K) */
     double sum = 0.0;
     for (int64_t n = 0; n < self->batch; n++)
-        sum += row_loss(logits + n * self->classes, self->classes, labels[n], 1.0 / (double)self->batch,
+        sum += row_loss(logits + n * self->classes, self->classes, labels[n], self->scale,
                         gradient + n * self->classes);
-    loss[0] = (float)(sum / (double)self->batch);
+    loss[0] = (float)(sum * self->scale);
     return GRAFT_OK;
 }
 
-graft_status graft_cross_entropy(graft_kernel **out, graft_device *device, int64_t batch, int64_t classes)
+graft_status graft_cross_entropy(graft_kernel **out, graft_device *device, int64_t batch, int64_t classes,
+                                 float weight)
 {
     graft_status status;
     cross_entropy *self = NULL;
@@ -50,6 +52,7 @@ graft_status graft_cross_entropy(graft_kernel **out, graft_device *device, int64
     GRAFT_TRY(graft_host_create(&self, sizeof *self, "host:cross_entropy", run));
     self->batch = batch;
     self->classes = classes;
+    self->scale = (double)weight / (double)batch;
     graft_host_slot(&self->host, 0, GRAFT_READS, rows);
     graft_host_slot(&self->host, 1, GRAFT_READS, labels);
     graft_host_slot(&self->host, 2, GRAFT_WRITES, one);
