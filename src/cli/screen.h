@@ -39,7 +39,12 @@ typedef struct screen_state {
     bool open; /* a bar stands unfinished on the line */
 } screen_state;
 int screen_progress(void *state, const char *what, size_t done, size_t total);
-/* Ends an unfinished bar, so that other text may follow. */
+/* A line that the next one replaces: on a terminal alone, where screen_redraws is true; elsewhere nothing is
+ * written. */
+void screen_redraw(screen_state *state, const char *label, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+bool screen_redraws(const screen_state *state);
+/* Ends an unfinished bar or line, so that other text may follow. */
 void screen_close(screen_state *state);
 
 /* SIGINT and SIGTERM from now on ask for a clean end; the second one ends the process at once. */
