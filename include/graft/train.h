@@ -134,7 +134,8 @@ typedef enum graft_fit_start {
     GRAFT_FIT_AUTO = -1,
     GRAFT_FIT_PROBE = 0,
     GRAFT_FIT_ZERO,
-    GRAFT_FIT_PYTORCH
+    GRAFT_FIT_PYTORCH,
+    GRAFT_FIT_KEEP /* the head as it is in the model */
 } graft_fit_start;
 
 /* What graft_fit is asked for. GRAFT_AUTO (-1) in a number: graft's default for this kind of training. */

@@ -107,52 +107,6 @@ bool graft_graph_output_trains(const graft_graph *graph, int output)
     return output == 0 || !graph->nodes[graph->outputs[output].node].backbone;
 }
 
-graft_status graft_graph_replace(graft_graph *graph, int index, const graft_op *op, const void *attributes)
-{
-    const void *copy;
-    graft_status status = copy_attributes(graph, &copy, op, attributes);
-    if (status != GRAFT_OK)
-        return status;
-    graph->nodes[index].op = op;
-    graph->nodes[index].attributes = copy;
-    return GRAFT_OK;
-}
-
-graft_status graft_graph_infer(graft_graph *graph)
-{
-    graph->tensor_count = 0;
-    for (size_t i = 0; i < graph->count; i++) {
-        graft_status status = infer_node(graph, &graph->nodes[i]);
-        if (status != GRAFT_OK)
-            return status;
-    }
-    graft_graph_bound(graph);
-    return GRAFT_OK;
-}
-
-graft_status graft_graph_clone(graft_graph **out, const graft_graph *graph)
-{
-    graft_graph *copy = NULL;
-    graft_status status = graft_graph_create(&copy);
-    for (size_t i = 0; i < graph->count && status == GRAFT_OK; i++) {
-        const graft_node *node = &graph->nodes[i];
-        int index = 0;
-        status = graft_graph_append(copy, &index, node->name, node->op, node->attributes, node->inputs,
-                                    node->input_count);
-        if (status == GRAFT_OK)
-            copy->nodes[index].trains = node->trains;
-    }
-    if (status != GRAFT_OK) {
-        graft_graph_free(copy);
-        return status;
-    }
-    memcpy(copy->outputs, graph->outputs, sizeof copy->outputs);
-    copy->output_count = graph->output_count;
-    graft_graph_bound(copy);
-    *out = copy;
-    return GRAFT_OK;
-}
-
 const graft_node *graft_graph_find(const graft_graph *graph, const char *name)
 {
     for (size_t i = 0; i < graph->count; i++)

@@ -1,7 +1,7 @@
 /* A network as data: named nodes in the order in which they run. A node is an operator, its inputs, its
  * attributes and the shapes of its parameters; the numbers themselves live in the model.
  *
- * Invariants (graft_graph_infer checks them): an input has a smaller index than its node; node 0 is the
+ * Invariants (graft_graph_append checks them): an input has a smaller index than its node; node 0 is the
  * picture; names are unique; a node with parameters is named by its module path, so that NAME.weight is the
  * key in a checkpoint. Shapes are for one picture: (1, C, H, W). */
 #ifndef GRAFT_GRAPH_GRAPH_H
@@ -80,10 +80,15 @@ const graft_node *graft_graph_logits(const graft_graph *graph);
 /* Whether an output takes part in training: the logits always, an auxiliary one where anything below it
  * trains. */
 bool graft_graph_output_trains(const graft_graph *graph, int output);
-/* Gives a node another operator with other attributes; call graft_graph_infer afterwards. */
-graft_status graft_graph_replace(graft_graph *graph, int index, const graft_op *op, const void *attributes);
-/* Computes shapes, parameters and tensor numbers of all nodes anew. GRAFT_ESHAPE names the node. */
-graft_status graft_graph_infer(graft_graph *graph);
+/* A copy in which the nodes of a module (a node's name, or a path above nodes) give way to layers one behind
+ * another, which train. GRAFT_ENOTFOUND, GRAFT_ESHAPE (a module with several inputs or outputs; layers that
+ * do not fit where they join). */
+typedef struct graft_graph_layer {
+    const graft_op *op;
+    const void *attributes;
+} graft_graph_layer;
+graft_status graft_graph_replace_module(graft_graph **out, const graft_graph *graph, const char *module,
+                                        const graft_graph_layer *layers, int count);
 
 const graft_node *graft_graph_find(const graft_graph *graph, const char *name); /* NULL where there is none */
 /* Whether a pattern means this node: its name, a module above it, or a glob whose '*' crosses dots. */

@@ -3,11 +3,10 @@
  *   graft.format      "1": what this version writes; a greater number is refused
  *   graft.version     of the program that wrote it
  *   graft.network     name in the zoo
- *   graft.classes     JSON array of names in order ("null" where the classes have no names)
- *   graft.transform   JSON object: resize, crop, filter, divisor, mean, std
- *   graft.pictures    "as-seen" or "as-pillow"
- *   graft.source      name of the weights file it started from
- *   graft.source_sha256
+ *   graft.graph       JSON object: class_count of the network's class layers, head, and replaced modules in
+ * order as [module, layers] pairs graft.classes     JSON array of names in order ("null" where the classes
+ * have no names) graft.transform   JSON object: resize, crop, filter, divisor, mean, std graft.pictures
+ * "as-seen" or "as-pillow" graft.source      name of the weights file it started from graft.source_sha256
  *   graft.trained     JSON array of the nodes that were trained
  * Every other key is a note. */
 #include "model/model.h"
@@ -22,14 +21,12 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "base/text.h"
-#include "ops/op.h"
-#include "zoo/zoo.h"
 
-enum { FORMAT = 1, OWN_KEYS = 9 };
+enum { FORMAT = 1, OWN_KEYS = 10, OWNED = 5, MOST_CLASSES = 1000000 };
 
 static const char *const own_keys[OWN_KEYS] = {
-    "graft.format",   "graft.version", "graft.network",       "graft.classes", "graft.transform",
-    "graft.pictures", "graft.source",  "graft.source_sha256", "graft.trained",
+    "graft.format",    "graft.version",  "graft.network", "graft.graph",         "graft.classes",
+    "graft.transform", "graft.pictures", "graft.source",  "graft.source_sha256", "graft.trained",
 };
 
 static bool is_own(const char *key)
@@ -54,6 +51,17 @@ static json_t *transform_json(const graft_transform *t)
                      "mean", three(t->mean), "std", three(t->std));
 }
 
+static json_t *graph_json(const graft_model *model)
+{
+    const graft_recipe *recipe = &model->recipe;
+    json_t *replaced = json_array();
+    for (size_t i = 0; i < recipe->count; i++)
+        json_array_append_new(
+            replaced, json_pack("[s,s]", recipe->replacements[i].module, recipe->replacements[i].layers));
+    return json_pack("{s:i,s:s,s:o}", "class_count", recipe->classes, "head", model->head, "replaced",
+                     replaced);
+}
+
 static json_t *classes_json(const graft_model *model)
 {
     json_t *array = model->classes ? json_array() : json_null();
@@ -65,9 +73,9 @@ static json_t *classes_json(const graft_model *model)
 static json_t *trained_json(const graft_model *model)
 {
     json_t *array = json_array();
-    for (size_t i = 0; i < model->graph->count; i++)
-        if (model->graph->nodes[i].trains)
-            json_array_append_new(array, json_string_nocheck(model->graph->nodes[i].name));
+    for (size_t i = 0; i < model->state.graph->count; i++)
+        if (model->state.graph->nodes[i].trains)
+            json_array_append_new(array, json_string_nocheck(model->state.graph->nodes[i].name));
     return array;
 }
 
@@ -86,7 +94,7 @@ static graft_status dump(char **out, json_t *json)
 
 typedef struct metadata {
     const char *pairs[2 * OWN_KEYS];
-    char *owned[4];
+    char *owned[OWNED];
 } metadata;
 
 static graft_status make_metadata(metadata *m, const graft_model *model)
@@ -96,10 +104,12 @@ static graft_status make_metadata(metadata *m, const graft_model *model)
     GRAFT_TRY(dump(&m->owned[1], classes_json(model)));
     GRAFT_TRY(dump(&m->owned[2], transform_json(&model->transform)));
     GRAFT_TRY(dump(&m->owned[3], trained_json(model)));
+    GRAFT_TRY(dump(&m->owned[4], graph_json(model)));
     const char *values[OWN_KEYS] = {
         m->owned[0],
         graft_version(),
-        model->network->name,
+        model->recipe.network->name,
+        m->owned[4],
         m->owned[1],
         m->owned[2],
         model->sight == GRAFT_AS_PILLOW ? "as-pillow" : "as-seen",
@@ -119,7 +129,7 @@ graft_status graft_model_save(const graft_model *model, const char *path)
 {
     graft_status status;
     metadata own = {{NULL}, {NULL}};
-    size_t count = (size_t)model->graph->tensor_count, pairs = OWN_KEYS + model->note_count;
+    size_t count = (size_t)model->state.graph->tensor_count, pairs = OWN_KEYS + model->note_count;
     graft_tensor_view *views = NULL;
     const char **all = NULL;
     GRAFT_TRY(make_metadata(&own, model));
@@ -134,7 +144,7 @@ graft_status graft_model_save(const graft_model *model, const char *path)
     }
     GRAFT_TRY(graft_safetensors_write(path, views, count, all, pairs));
 out:
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < OWNED; i++)
         free(own.owned[i]);
     free(views);
     free(all);
@@ -206,22 +216,58 @@ static graft_status set_classes(graft_model *model, json_t *array)
             goto out;
         }
     }
-    GRAFT_TRY(graft_model_set_classes(model, names, count));
+    GRAFT_TRY(graft_model_name_classes(model, names, count));
 out:
     free(names);
     return status;
 }
 
-/* How many outputs the head has: what its bias in the file says. */
-static graft_status head_width(int *width, const graft_network *network, const graft_weights *weights)
+static graft_status add_replaced(graft_recipe *recipe, const json_t *replaced)
 {
-    char name[128];
-    snprintf(name, sizeof name, "%s.weight", network->head);
-    const graft_tensor_view *view = graft_weights_find(weights, name);
-    if (!view || view->shape.rank < 1 || view->shape.dims[0] < 1 || view->shape.dims[0] > 1000000)
-        return graft_fail(GRAFT_EFORMAT, "%s: it has no usable %s", graft_weights_path(weights), name);
-    *width = (int)view->shape.dims[0];
-    return GRAFT_OK;
+    graft_status status = GRAFT_OK;
+    for (size_t i = 0; i < json_array_size(replaced) && status == GRAFT_OK; i++) {
+        const json_t *pair = json_array_get(replaced, i);
+        const char *module = json_string_value(json_array_get(pair, 0));
+        const char *layers = json_string_value(json_array_get(pair, 1));
+        if (!module || !layers)
+            return graft_fail(GRAFT_EFORMAT, "a replaced module is no pair of texts");
+        status = graft_recipe_add(recipe, module, layers);
+    }
+    return status;
+}
+
+/* Fills the recipe from the JSON in graft.graph; *head is borrowed from it. */
+static graft_status read_recipe(graft_recipe *recipe, const char **head, json_t *root,
+                                const graft_weights *weights)
+{
+    json_t *replaced;
+    if (!root ||
+        json_unpack(root, "{s:i,s:s,s:o}", "class_count", &recipe->classes, "head", head, "replaced",
+                    &replaced) != 0 ||
+        recipe->classes < 1 || recipe->classes > MOST_CLASSES)
+        return lacks(weights, "usable graft.graph");
+    return add_replaced(recipe, replaced);
+}
+
+static graft_status wrap(graft_model **out, const graft_network *network, const graft_transform *transform,
+                         const graft_weights *weights)
+{
+    graft_status status;
+    const char *text = graft_weights_metadata(weights, "graft.graph"), *head;
+    json_t *root = text ? json_loads(text, 0, NULL) : NULL;
+    graft_recipe recipe = {.network = network, .size = transform->crop};
+    graft_model *model = NULL;
+    GRAFT_TRY(read_recipe(&recipe, &head, root, weights));
+    GRAFT_TRY(graft_model_wrap(&model, &recipe));
+    GRAFT_TRY(graft_model_set_head(model, head));
+    model->transform = *transform;
+    *out = model;
+    model = NULL;
+out:
+    graft_model_free(model);
+    graft_recipe_dispose(&recipe);
+    json_decref(root);
+    return status;
 }
 
 static graft_status read_classes(graft_model *model, const graft_weights *weights)
@@ -243,11 +289,11 @@ static void read_trained(graft_model *model, const graft_weights *weights)
     json_t *array = text ? json_loads(text, 0, NULL) : NULL;
     for (size_t i = 0; i < json_array_size(array); i++) {
         const char *name = json_string_value(json_array_get(array, i));
-        const graft_node *node = name ? graft_graph_find(model->graph, name) : NULL;
+        const graft_node *node = name ? graft_graph_find(model->state.graph, name) : NULL;
         if (node)
-            model->graph->nodes[node->index].trains = true;
+            model->state.graph->nodes[node->index].trains = true;
     }
-    graft_graph_bound(model->graph);
+    graft_graph_bound(model->state.graph);
     json_decref(array);
 }
 
@@ -275,20 +321,17 @@ static graft_status from_weights(graft_model **out, const graft_weights *weights
     graft_status status;
     const char *name = graft_weights_metadata(weights, "graft.network");
     const graft_network *network = name ? graft_network_find(name) : NULL;
-    graft_graph *graph;
+    graft_transform transform;
     graft_model *model = NULL;
-    int width = 0;
     GRAFT_TRY(check_format(weights));
     if (!name)
         return lacks(weights, "graft.network");
     if (!network)
         return graft_fail(GRAFT_EUNSUPPORTED, "%s: this graft does not know its network %s",
                           graft_weights_path(weights), name);
-    GRAFT_TRY(head_width(&width, network, weights));
-    GRAFT_TRY(graft_zoo_build(&graph, graft_zoo_row_of(network), width));
-    GRAFT_TRY(graft_model_wrap(&model, network, graph));
+    GRAFT_TRY(read_transform(&transform, weights));
+    GRAFT_TRY(wrap(&model, network, &transform, weights));
     GRAFT_TRY(graft_model_fill(model, weights));
-    GRAFT_TRY(read_transform(&model->transform, weights));
     GRAFT_TRY(read_classes(model, weights));
     GRAFT_TRY(read_rest(model, weights));
     *out = model;

@@ -11,50 +11,25 @@
 #include "ops/op.h"
 #include "zoo/zoo.h"
 
-static graft_status name_tensors(char ***out, const graft_graph *graph)
-{
-    graft_status status;
-    char **names = NULL;
-    GRAFT_TRY(GRAFT_NEW_ARRAY(&names, (size_t)graph->tensor_count));
-    for (size_t i = 0; i < graph->count; i++) {
-        const graft_node *node = &graph->nodes[i];
-        for (int j = 0; j < node->parameter_count; j++)
-            GRAFT_TRY(graft_format(&names[node->first_tensor + j], "%s.%s", node->name,
-                                   node->parameters[j].suffix));
-    }
-    *out = names;
-    return GRAFT_OK;
-out:
-    for (int i = 0; names && i < graph->tensor_count; i++)
-        free(names[i]);
-    free(names);
-    return status;
-}
-
-graft_status graft_model_wrap(graft_model **out, const graft_network *network, graft_graph *graph)
+graft_status graft_model_wrap(graft_model **out, const graft_recipe *recipe)
 {
     graft_status status;
     graft_model *model = NULL;
     GRAFT_TRY(GRAFT_NEW(&model));
     model->references = 1;
-    model->network = network;
-    model->transform = network->transform;
-    GRAFT_TRY(GRAFT_NEW_ARRAY(&model->tensors, (size_t)graph->tensor_count));
-    GRAFT_TRY(name_tensors(&model->names, graph));
-    model->class_count = (size_t)graft_graph_logits(graph)->shape.dims[1];
-    model->graph = graph;
+    GRAFT_TRY(graft_recipe_copy(&model->recipe, recipe));
+    model->transform = recipe->network->transform;
+    GRAFT_TRY(graft_duplicate(&model->head, recipe->network->class_layer));
+    GRAFT_TRY(graft_state_create(&model->state, recipe));
+    model->class_count = (size_t)graft_graph_logits(model->state.graph)->shape.dims[1];
     *out = model;
-    return GRAFT_OK;
+    model = NULL;
 out:
-    if (model) {
-        free(model->tensors);
-        free(model);
-    }
-    graft_graph_free(graph);
+    graft_model_free(model);
     return status;
 }
 
-static void free_classes(graft_model *model)
+void graft_model_forget_classes(graft_model *model)
 {
     for (size_t i = 0; model->classes && i < model->class_count; i++)
         free(model->classes[i]);
@@ -72,20 +47,16 @@ void graft_model_free(graft_model *model)
 {
     if (!model || __atomic_sub_fetch(&model->references, 1, __ATOMIC_ACQ_REL) > 0)
         return;
-    for (int i = 0; i < model->graph->tensor_count; i++) {
-        graft_tensor_release(model->tensors[i]);
-        free(model->names[i]);
-    }
     for (size_t i = 0; i < model->note_count; i++) {
         free(model->notes[i].key);
         free(model->notes[i].value);
     }
-    free_classes(model);
+    graft_model_forget_classes(model);
+    graft_state_dispose(&model->state);
+    graft_recipe_dispose(&model->recipe);
     free(model->notes);
-    free(model->tensors);
-    free(model->names);
+    free(model->head);
     free(model->source_name);
-    graft_graph_free(model->graph);
     free(model);
 }
 
@@ -93,16 +64,14 @@ graft_status graft_model_clone(graft_model **out, const graft_model *model)
 {
     graft_status status;
     graft_model *copy = NULL;
-    graft_graph *graph;
-    GRAFT_TRY(graft_graph_clone(&graph, model->graph));
-    GRAFT_TRY(graft_model_wrap(&copy, model->network, graph));
+    GRAFT_TRY(graft_model_wrap(&copy, &model->recipe));
+    GRAFT_TRY(graft_model_set_head(copy, model->head));
     copy->transform = model->transform;
     copy->sight = model->sight;
     memcpy(copy->source_sha256, model->source_sha256, sizeof copy->source_sha256);
-    for (int i = 0; i < graph->tensor_count; i++)
-        copy->tensors[i] = graft_tensor_share(model->tensors[i]);
+    graft_state_share(&copy->state, &model->state);
     if (model->classes)
-        GRAFT_TRY(graft_model_set_classes(copy, (const char *const *)model->classes, model->class_count));
+        GRAFT_TRY(graft_model_name_classes(copy, (const char *const *)model->classes, model->class_count));
     if (model->source_name)
         GRAFT_TRY(graft_duplicate(&copy->source_name, model->source_name));
     for (size_t i = 0; i < model->note_count; i++)
@@ -122,6 +91,12 @@ static graft_status find_network(const graft_network **network, const char *name
     const char *nearest = graft_network_nearest(name);
     return graft_fail(GRAFT_ENOTFOUND, "%s: graft knows no network of this name%s%s%s", name,
                       nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "?" : "");
+}
+
+static graft_status wrap_network(graft_model **out, const graft_network *network)
+{
+    graft_recipe recipe = {.network = network, .size = network->transform.crop, .classes = network->classes};
+    return graft_model_wrap(out, &recipe);
 }
 
 /* The published file from the cache, with a message that says where to get it. */
@@ -147,7 +122,6 @@ graft_status graft_model_open(graft_model **out, const char *name, const char *p
 {
     graft_status status;
     const graft_network *network;
-    graft_graph *graph;
     graft_model *model = NULL;
     graft_weights *weights = NULL;
     char *published = NULL;
@@ -155,8 +129,7 @@ graft_status graft_model_open(graft_model **out, const char *name, const char *p
     if (!path)
         GRAFT_TRY(published_path(&published, network));
     GRAFT_TRY(graft_weights_open(&weights, path ? path : published));
-    GRAFT_TRY(graft_zoo_build(&graph, graft_zoo_row_of(network), network->classes));
-    GRAFT_TRY(graft_model_wrap(&model, network, graph));
+    GRAFT_TRY(wrap_network(&model, network));
     GRAFT_TRY(graft_model_fill(model, weights));
     GRAFT_TRY(graft_duplicate(&model->source_name, graft_path_base(path ? path : published)));
     graft_model_set_source(model, graft_weights_sha256(weights));
@@ -169,36 +142,15 @@ out:
     return status;
 }
 
-graft_status graft_model_initialize(graft_model *model, const graft_node *node, uint64_t seed)
-{
-    graft_status status = GRAFT_OK;
-    for (int i = 0; i < node->parameter_count; i++) {
-        const graft_parameter *parameter = &node->parameters[i];
-        bool counter = parameter->kind == GRAFT_PARAMETER_COUNTER;
-        graft_tensor *tensor;
-        GRAFT_TRY(graft_tensor_create(&tensor, counter ? GRAFT_I64 : GRAFT_F32, &parameter->shape));
-        memset(tensor->data, 0, tensor->bytes);
-        graft_random random = graft_random_stream(seed, GRAFT_RANDOM_WEIGHTS, node->name, 0, (uint32_t)i);
-        if (!counter && node->op->initialize)
-            node->op->initialize(node, i, tensor->data, &random);
-        graft_tensor_release(model->tensors[node->first_tensor + i]);
-        model->tensors[node->first_tensor + i] = tensor;
-    }
-out:
-    return status;
-}
-
 graft_status graft_model_create(graft_model **out, const char *name, uint64_t seed)
 {
     graft_status status;
     const graft_network *network;
-    graft_graph *graph;
     graft_model *model = NULL;
     GRAFT_TRY(find_network(&network, name));
-    GRAFT_TRY(graft_zoo_build(&graph, graft_zoo_row_of(network), network->classes));
-    GRAFT_TRY(graft_model_wrap(&model, network, graph));
-    for (size_t i = 0; i < graph->count; i++)
-        GRAFT_TRY(graft_model_initialize(model, &graph->nodes[i], seed));
+    GRAFT_TRY(wrap_network(&model, network));
+    for (size_t i = 0; i < model->state.graph->count; i++)
+        GRAFT_TRY(graft_state_initialize(&model->state, (int)i, seed));
     GRAFT_TRY(graft_duplicate(&model->source_name, "random weights"));
     *out = model;
     model = NULL;
@@ -207,68 +159,18 @@ out:
     return status;
 }
 
-static graft_status mark(graft_model *model, const char *pattern, bool trains)
-{
-    int matched;
-    graft_graph_mark(model->graph, pattern, trains, &matched);
-    if (matched > 0)
-        return GRAFT_OK;
-    const char *nearest = graft_graph_nearest(model->graph, pattern);
-    return graft_fail(GRAFT_ENOTFOUND, "%s has no node or module \"%s\"%s%s%s", model->network->name, pattern,
-                      nearest ? "; the nearest is " : "", nearest ? nearest : "", nearest ? "" : "");
-}
-
-graft_status graft_model_freeze(graft_model *model, const char *pattern)
-{
-    return mark(model, pattern, false);
-}
-
-graft_status graft_model_unfreeze(graft_model *model, const char *pattern)
-{
-    return mark(model, pattern, true);
-}
-
-static graft_status select_complement(graft_model *model, const char *const *frozen, size_t count)
-{
-    graft_status status = graft_model_unfreeze(model, "*");
-    for (size_t i = 0; i < count && status == GRAFT_OK; i++)
-        status = graft_model_freeze(model, frozen[i]);
-    return status;
-}
-
-graft_status graft_model_select(graft_model *model, const char *const *trainable, size_t trainable_count,
-                                const char *const *frozen, size_t frozen_count)
-{
-    graft_status status;
-    if (trainable_count > 0 && frozen_count > 0)
-        return graft_fail(GRAFT_EARGUMENT,
-                          "what trains and what is frozen are complements: give one of them");
-    GRAFT_TRY(graft_model_freeze(model, "*"));
-    if (frozen_count > 0)
-        GRAFT_TRY(select_complement(model, frozen, frozen_count));
-    for (size_t i = 0; i < trainable_count; i++)
-        if (strcmp(trainable[i], "head") != 0)
-            GRAFT_TRY(graft_model_unfreeze(model, strcmp(trainable[i], "all") == 0 ? "*" : trainable[i]));
-    GRAFT_TRY(graft_model_unfreeze(model, model->network->head));
-out:
-    return status;
-}
-
-const graft_node *graft_model_head(const graft_model *model)
-{
-    return graft_graph_find(model->graph, model->network->head);
-}
-
-graft_status graft_model_set_classes(graft_model *model, const char *const *classes, size_t count)
+graft_status graft_model_name_classes(graft_model *model, const char *const *classes, size_t count)
 {
     graft_status status;
     char **copy = NULL;
+    if (count != model->class_count)
+        return graft_fail(GRAFT_EARGUMENT, "%zu names for the %zu classes of the model", count,
+                          model->class_count);
     GRAFT_TRY(GRAFT_NEW_ARRAY(&copy, count));
     for (size_t i = 0; i < count; i++)
         GRAFT_TRY(graft_duplicate(&copy[i], classes[i]));
-    free_classes(model);
+    graft_model_forget_classes(model);
     model->classes = copy;
-    model->class_count = count;
     return GRAFT_OK;
 out:
     for (size_t i = 0; copy && i < count; i++)
@@ -277,22 +179,20 @@ out:
     return status;
 }
 
-graft_status graft_model_replace_head(graft_model *model, const char *const *classes, size_t count,
-                                      graft_start start, uint64_t seed)
+graft_status graft_model_set_head(graft_model *model, const char *module)
 {
-    graft_status status;
-    const graft_node *head = graft_model_head(model);
-    graft_linear_attributes attributes = {.features = (int)count, .zero = start == GRAFT_START_ZERO};
-    if (count < 2)
-        return graft_fail(GRAFT_EARGUMENT, "a classifier needs two classes or more, not %zu", count);
-    GRAFT_TRY(graft_graph_replace(model->graph, head->index, &graft_op_linear, &attributes));
-    GRAFT_TRY(graft_graph_infer(model->graph));
-    GRAFT_TRY(graft_model_initialize(model, head, seed));
-    GRAFT_TRY(graft_model_set_classes(model, classes, count));
-    model->graph->nodes[head->index].trains = true;
-    graft_graph_bound(model->graph);
-out:
-    return status;
+    char *copy;
+    graft_status status = graft_duplicate(&copy, module);
+    if (status != GRAFT_OK)
+        return status;
+    free(model->head);
+    model->head = copy;
+    return GRAFT_OK;
+}
+
+const char *graft_model_head(const graft_model *model)
+{
+    return model->head;
 }
 
 void graft_model_set_sight(graft_model *model, graft_sight sight)
@@ -307,7 +207,7 @@ void graft_model_set_source(graft_model *model, const char *sha256)
 
 const graft_network *graft_model_network(const graft_model *model)
 {
-    return model->network;
+    return model->recipe.network;
 }
 
 const graft_transform *graft_model_transform(const graft_model *model)
@@ -371,17 +271,17 @@ out:
 
 size_t graft_model_node_count(const graft_model *model)
 {
-    return model->graph->count;
+    return model->state.graph->count;
 }
 
 void graft_model_node(const graft_model *model, size_t index, graft_node_info *info)
 {
-    const graft_node *node = &model->graph->nodes[index];
+    const graft_node *node = &model->state.graph->nodes[index];
     graft_shape inputs[GRAFT_NODE_INPUTS];
     *info = (graft_node_info){
         .name = node->name, .op = node->op->name, .shape = node->shape, .trains = node->trains};
     for (int i = 0; i < node->input_count; i++)
-        inputs[i] = model->graph->nodes[node->inputs[i]].shape;
+        inputs[i] = model->state.graph->nodes[node->inputs[i]].shape;
     for (int i = 0; i < node->parameter_count; i++)
         if (node->parameters[i].kind == GRAFT_PARAMETER_LEARNED)
             info->parameters += graft_shape_count(&node->parameters[i].shape);
@@ -392,10 +292,10 @@ void graft_model_node(const graft_model *model, size_t index, graft_node_info *i
 
 size_t graft_model_tensor_count(const graft_model *model)
 {
-    return (size_t)model->graph->tensor_count;
+    return (size_t)model->state.graph->tensor_count;
 }
 
 graft_tensor_view graft_model_tensor(const graft_model *model, size_t index)
 {
-    return graft_tensor_view_of(model->tensors[index], model->names[index]);
+    return graft_tensor_view_of(model->state.tensors[index], model->state.names[index]);
 }

@@ -1,11 +1,11 @@
-/* The inside of a model: a graph, one tensor for each of its parameters, and what belongs to them. */
+/* The inside of a model: a graph with its tensors, how it was made, and what belongs to it. */
 #ifndef GRAFT_MODEL_MODEL_H
 #define GRAFT_MODEL_MODEL_H
 
 #include <graft/model.h>
 
-#include "graph/graph.h"
-#include "tensor/tensor.h"
+#include "model/recipe.h"
+#include "model/state.h"
 
 typedef struct graft_note {
     char *key, *value;
@@ -13,30 +13,31 @@ typedef struct graft_note {
 
 struct graft_model {
     int references; /* atomic */
-    const graft_network *network;
+    graft_recipe recipe;
+    graft_state state;
+    char *head; /* the module that classifies */
     graft_transform transform;
     graft_sight sight;
-    graft_graph *graph;
-    graft_tensor **tensors; /* graph->tensor_count */
-    char **names;           /* of the tensors: "_fc.weight" */
-    char **classes;         /* NULL where they have no names */
-    size_t class_count;     /* width of the logits */
+    char **classes;     /* NULL where they have no names */
+    size_t class_count; /* width of the logits */
     char *source_name;
     char source_sha256[65];
     graft_note *notes;
     size_t note_count, note_capacity;
 };
 
-/* An empty shell around a graph (which it takes), its tensors NULL. */
-graft_status graft_model_wrap(graft_model **model, const graft_network *network, graft_graph *graph);
+/* An empty shell: the recipe's graph (the recipe is copied), its tensors NULL. */
+graft_status graft_model_wrap(graft_model **model, const graft_recipe *recipe);
 /* A copy that shares all tensors. */
 graft_status graft_model_clone(graft_model **out, const graft_model *model);
 /* Fills tensors from a checkpoint: all there, all of their shape, nothing left over. */
 graft_status graft_model_fill(graft_model *model, const graft_weights *weights);
-/* First values for a node's parameters. */
-graft_status graft_model_initialize(graft_model *model, const graft_node *node, uint64_t seed);
-graft_status graft_model_set_classes(graft_model *model, const char *const *classes, size_t count);
+graft_status graft_model_set_head(graft_model *model, const char *module);
+void graft_model_forget_classes(graft_model *model);
 void graft_model_set_source(graft_model *model, const char *sha256);
-const graft_node *graft_model_head(const graft_model *model);
+/* First values for the parameters of the head. */
+graft_status graft_model_start_head(graft_model *model, graft_start start, uint64_t seed);
+/* Whether a node belongs to the head. */
+bool graft_model_in_head(const graft_model *model, const graft_node *node);
 
 #endif

@@ -39,25 +39,25 @@ static graft_status take(graft_model *model, const graft_node *node, int slot, c
     graft_status status;
     const graft_parameter *parameter = &node->parameters[slot];
     int index = node->first_tensor + slot;
-    const graft_tensor_view *view = graft_weights_find(weights, model->names[index]);
+    const graft_tensor_view *view = graft_weights_find(weights, model->state.names[index]);
     char have[GRAFT_SHAPE_TEXT], want[GRAFT_SHAPE_TEXT], detail[2 * GRAFT_SHAPE_TEXT + 32];
     graft_dtype wanted = is_optional(parameter) ? GRAFT_I64 : GRAFT_F32;
     if (!view && is_optional(parameter)) {
-        GRAFT_TRY(graft_tensor_create(&model->tensors[index], GRAFT_I64, &parameter->shape));
-        memset(model->tensors[index]->data, 0, sizeof(int64_t));
+        GRAFT_TRY(graft_tensor_create(&model->state.tensors[index], GRAFT_I64, &parameter->shape));
+        memset(model->state.tensors[index]->data, 0, sizeof(int64_t));
         return GRAFT_OK;
     }
     if (!view)
-        return note(missing, model->names[index], "");
+        return note(missing, model->state.names[index], "");
     if (!graft_shape_equal(&view->shape, &parameter->shape)) {
         snprintf(detail, sizeof detail, " %s where %s is needed", graft_shape_text(&view->shape, have),
                  graft_shape_text(&parameter->shape, want));
-        return note(misshapen, model->names[index], detail);
+        return note(misshapen, model->state.names[index], detail);
     }
-    GRAFT_TRY(graft_tensor_from_view(&model->tensors[index], view));
-    if (model->tensors[index]->dtype != wanted)
+    GRAFT_TRY(graft_tensor_from_view(&model->state.tensors[index], view));
+    if (model->state.tensors[index]->dtype != wanted)
         return graft_fail(GRAFT_EFORMAT, "%s: %s holds %s, not %s", graft_weights_path(weights),
-                          model->names[index], graft_dtype_name(model->tensors[index]->dtype),
+                          model->state.names[index], graft_dtype_name(model->state.tensors[index]->dtype),
                           graft_dtype_name(wanted));
 out:
     return status;
@@ -70,8 +70,8 @@ static graft_status find_left_over(const graft_model *model, const graft_weights
     for (size_t i = 0; i < graft_weights_count(weights); i++) {
         const char *name = graft_weights_at(weights, i)->name;
         bool known = false;
-        for (int j = 0; j < model->graph->tensor_count && !known; j++)
-            known = strcmp(model->names[j], name) == 0;
+        for (int j = 0; j < model->state.graph->tensor_count && !known; j++)
+            known = strcmp(model->state.names[j], name) == 0;
         if (!known)
             GRAFT_TRY(note(left_over, name, ""));
     }
@@ -98,8 +98,8 @@ static graft_status compare(const graft_model *model, const graft_weights *weigh
     GRAFT_TRY(tell(&text, misshapen, "of another shape"));
     GRAFT_TRY(tell(&text, left_over, "left over"));
     status = graft_fail(GRAFT_EFORMAT, "%s: not the weights of %s: of its %d tensors%s",
-                        graft_weights_path(weights), model->network->name, model->graph->tensor_count,
-                        text.data + 1);
+                        graft_weights_path(weights), model->recipe.network->name,
+                        model->state.graph->tensor_count, text.data + 1);
 out:
     graft_buffer_dispose(&text);
     return status;
@@ -110,8 +110,8 @@ graft_status graft_model_fill(graft_model *model, const graft_weights *weights)
     graft_status status;
     difference missing = {GRAFT_BUFFER_INIT, 0}, misshapen = {GRAFT_BUFFER_INIT, 0},
                left_over = {GRAFT_BUFFER_INIT, 0};
-    for (size_t i = 0; i < model->graph->count; i++) {
-        const graft_node *node = &model->graph->nodes[i];
+    for (size_t i = 0; i < model->state.graph->count; i++) {
+        const graft_node *node = &model->state.graph->nodes[i];
         for (int j = 0; j < node->parameter_count; j++)
             GRAFT_TRY(take(model, node, j, weights, &missing, &misshapen));
     }

@@ -2,7 +2,6 @@
 #include "ops/op.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "base/status.h"
 #include "ops/shapes.h"
@@ -34,12 +33,8 @@ static int64_t macs(const graft_node *node, const graft_shape *inputs)
 /* nn.Linear: weight and bias uniform in +-1 / sqrt(in). */
 static void initialize(const graft_node *node, int index, float *values, graft_random *random)
 {
-    const graft_linear_attributes *a = node->attributes;
     int64_t count = graft_shape_count(&node->parameters[index].shape);
-    if (a->zero)
-        memset(values, 0, sizeof(float) * (size_t)count);
-    else
-        graft_fill_uniform(values, count, 1.0F / sqrtf((float)node->parameters[0].shape.dims[1]), random);
+    graft_fill_uniform(values, count, 1.0F / sqrtf((float)node->parameters[0].shape.dims[1]), random);
 }
 
 static graft_status forward(graft_lowering *l, const graft_node *node)

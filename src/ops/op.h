@@ -45,7 +45,6 @@ typedef struct graft_drop_attributes {
 
 typedef struct graft_linear_attributes {
     int features; /* of the output */
-    bool zero;    /* starts from zeros and not as nn.Linear does */
 } graft_linear_attributes;
 
 #endif

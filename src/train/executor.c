@@ -25,9 +25,9 @@ static bool is_trained(const graft_node *node, int slot)
 
 static void point_at_model(graft_executor *e)
 {
-    const graft_graph *graph = e->model->graph;
+    const graft_graph *graph = e->model->state.graph;
     for (int i = 0; i < graph->tensor_count; i++)
-        e->tensors[i].value = e->model->tensors[i]->data;
+        e->tensors[i].value = e->model->state.tensors[i]->data;
     for (size_t i = 0; i < graph->count; i++)
         for (int j = 0; j < graph->nodes[i].parameter_count; j++)
             e->trained_count += is_trained(&graph->nodes[i], j);
@@ -36,7 +36,7 @@ static void point_at_model(graft_executor *e)
 /* Lists the trained parameters; returns the floats they need in all. */
 static int64_t list_trained(graft_executor *e)
 {
-    const graft_graph *graph = e->model->graph;
+    const graft_graph *graph = e->model->state.graph;
     graft_trained *next = e->trained;
     int64_t floats = 0;
     for (size_t i = 0; i < graph->count; i++)
@@ -77,7 +77,7 @@ static void place_trained(graft_executor *e)
 static graft_status set_up_trained(graft_executor *e)
 {
     graft_status status;
-    GRAFT_TRY(GRAFT_NEW_ARRAY(&e->tensors, (size_t)e->model->graph->tensor_count));
+    GRAFT_TRY(GRAFT_NEW_ARRAY(&e->tensors, (size_t)e->model->state.graph->tensor_count));
     point_at_model(e);
     GRAFT_TRY(GRAFT_NEW_ARRAY(&e->trained, e->trained_count));
     e->trained_bytes = sizeof(float) * (size_t)list_trained(e);
@@ -93,7 +93,7 @@ out:
 static graft_status set_up_cut(graft_executor *e)
 {
     graft_status status;
-    const graft_graph *graph = e->model->graph;
+    const graft_graph *graph = e->model->state.graph;
     GRAFT_TRY(GRAFT_NEW_ARRAY(&e->cuts, graph->count));
     for (size_t i = 0; i < graph->count; i++)
         if (graph->nodes[i].cut) {
@@ -116,7 +116,7 @@ out:
 /* A cut that is the picture itself would keep every picture as floats: decoding it again is cheaper. */
 static graft_status set_up_features(graft_executor *e, graft_features *shared)
 {
-    if (!e->options.keep || e->model->graph->nodes[0].cut)
+    if (!e->options.keep || e->model->state.graph->nodes[0].cut)
         return GRAFT_OK;
     if (!shared)
         return graft_features_create(&e->features, e->row);
@@ -162,7 +162,7 @@ graft_status graft_executor_plan(graft_executor *e, graft_plan_part part, bool t
     graft_status status;
     graft_plan_entry entry = {NULL, part, training, batch};
     graft_plan_request request = {
-        .graph = e->model->graph,
+        .graph = e->model->state.graph,
         .device = e->device,
         .constants = &e->constants,
         .tensors = e->tensors,
@@ -274,8 +274,8 @@ void graft_executor_memory(const graft_executor *e, graft_memory *memory)
 {
     size_t feeds = sizeof(float) * e->row * (size_t)e->capacity;
     memory->weights = graft_constants_bytes(&e->constants) + e->trained_bytes;
-    for (int i = 0; i < e->model->graph->tensor_count; i++)
-        memory->weights += e->model->tensors[i]->bytes;
+    for (int i = 0; i < e->model->state.graph->tensor_count; i++)
+        memory->weights += e->model->state.tensors[i]->bytes;
     memory->workspace = e->workspace_bytes + feeds;
     memory->features_each = e->features ? sizeof(float) * e->row : 0;
 }

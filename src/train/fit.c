@@ -21,9 +21,9 @@ void graft_fit_tell(graft_fit_job *job, const graft_fit_event *event)
 
 static bool trains_head_only(const graft_model *model)
 {
-    for (size_t i = 0; i < model->graph->count; i++) {
-        const graft_node *node = &model->graph->nodes[i];
-        if (node->trains && node->parameter_count > 0 && node != graft_model_head(model))
+    for (size_t i = 0; i < model->state.graph->count; i++) {
+        const graft_node *node = &model->state.graph->nodes[i];
+        if (node->trains && node->parameter_count > 0 && !graft_model_in_head(model, node))
             return false;
     }
     return true;
@@ -36,7 +36,7 @@ static graft_status clone_for_probe(graft_model **out, const graft_model *model)
     graft_model *probe = NULL;
     GRAFT_TRY(graft_model_clone(&probe, model));
     GRAFT_TRY(graft_model_freeze(probe, "*"));
-    GRAFT_TRY(graft_model_unfreeze(probe, probe->network->head));
+    GRAFT_TRY(graft_model_unfreeze(probe, probe->head));
     *out = probe;
     probe = NULL;
 out:
@@ -119,21 +119,6 @@ static graft_phase_settings body_settings(const graft_fit_options *o, size_t sam
 
 /* ---- Phases ---- */
 
-static graft_status start_head(graft_model *model, int start, uint64_t seed)
-{
-    const char **names = NULL;
-    graft_status status;
-    size_t count = model->class_count;
-    GRAFT_TRY(GRAFT_NEW_ARRAY(&names, count));
-    for (size_t i = 0; i < count; i++)
-        names[i] = graft_model_class(model, i);
-    GRAFT_TRY(graft_model_replace_head(
-        model, names, count, start == GRAFT_FIT_PYTORCH ? GRAFT_START_PYTORCH : GRAFT_START_ZERO, seed));
-out:
-    free(names);
-    return status;
-}
-
 static graft_status run_fold(graft_fit_job *job, graft_model *model, const graft_phase_settings *settings,
                              graft_features *features, int fold)
 {
@@ -214,12 +199,7 @@ static graft_status run_probe(graft_fit_job *job, graft_model *model, graft_mode
     graft_status status = graft_phase_run(job, probe, settings, features, &result);
     if (status != GRAFT_OK)
         return status;
-    const graft_node *head = graft_model_head(model);
-    for (int i = 0; i < head->parameter_count; i++) {
-        graft_tensor **place = &model->tensors[head->first_tensor + i];
-        graft_tensor_release(*place);
-        *place = graft_tensor_share(result.model->tensors[head->first_tensor + i]);
-    }
+    graft_state_take(&model->state, &result.model->state);
     graft_model_free(result.model);
     return GRAFT_OK;
 }
@@ -227,10 +207,19 @@ static graft_status run_probe(graft_fit_job *job, graft_model *model, graft_mode
 static graft_status share_features(graft_features **features, const graft_model *probe)
 {
     size_t row = 0;
-    for (size_t i = 0; i < probe->graph->count; i++)
-        if (probe->graph->nodes[i].cut)
-            row += (size_t)graft_shape_count(&probe->graph->nodes[i].shape);
+    for (size_t i = 0; i < probe->state.graph->count; i++)
+        if (probe->state.graph->nodes[i].cut)
+            row += (size_t)graft_shape_count(&probe->state.graph->nodes[i].shape);
     return graft_features_create(features, row);
+}
+
+/* Zeros suit one linear layer only: several of them would never leave zero. */
+static int start_of(const graft_model *model, const graft_fit_options *o, bool head_only)
+{
+    bool single = strcmp(model->head, model->recipe.network->class_layer) == 0;
+    if (o->start != GRAFT_FIT_AUTO)
+        return o->start;
+    return !single ? GRAFT_FIT_PYTORCH : head_only ? GRAFT_FIT_ZERO : GRAFT_FIT_PROBE;
 }
 
 static graft_status run_all(graft_fit_job *job, graft_model **trained, graft_model *model)
@@ -240,11 +229,13 @@ static graft_status run_all(graft_fit_job *job, graft_model **trained, graft_mod
     graft_model *probe = NULL;
     graft_features *features = NULL;
     bool head_only = trains_head_only(model);
-    int start = o->start == GRAFT_FIT_AUTO ? (head_only ? GRAFT_FIT_ZERO : GRAFT_FIT_PROBE) : o->start;
+    int start = start_of(model, o, head_only);
     size_t samples = graft_dataset_set_count(job->dataset, GRAFT_SET_TRAIN, -1);
     graft_phase_settings probe_phase = probe_settings(o, samples);
     graft_phase_settings last = head_only ? head_settings(o, samples) : body_settings(o, samples);
-    GRAFT_TRY(start_head(model, start, o->seed));
+    if (start != GRAFT_FIT_KEEP)
+        GRAFT_TRY(graft_model_start_head(
+            model, start == GRAFT_FIT_PYTORCH ? GRAFT_START_PYTORCH : GRAFT_START_ZERO, o->seed));
     if (head_only || start == GRAFT_FIT_PROBE || o->folds > 0) {
         GRAFT_TRY(clone_for_probe(&probe, model));
         GRAFT_TRY(share_features(&features, probe));

@@ -42,7 +42,7 @@ typedef struct slice {
 static graft_status run_slice(graft_executor *e, slice *s, const int *samples, const int *views)
 {
     graft_status status = GRAFT_OK;
-    size_t picture = (size_t)graft_shape_count(&e->model->graph->nodes[0].shape);
+    size_t picture = (size_t)graft_shape_count(&e->model->state.graph->nodes[0].shape);
     float *pictures = graft_plan_picture(s->plan);
     if (s->count == 0)
         return GRAFT_OK;
@@ -65,7 +65,7 @@ graft_status graft_executor_gather(graft_executor *e, int count, const int *samp
 {
     graft_status status;
     const graft_transform *transform = &e->model->transform;
-    size_t picture = (size_t)graft_shape_count(&e->model->graph->nodes[0].shape);
+    size_t picture = (size_t)graft_shape_count(&e->model->state.graph->nodes[0].shape);
     slice s = {.count = 0};
     graft_device_enter(e->device);
     GRAFT_TRY(graft_executor_plan(e, GRAFT_PLAN_BACKBONE, false, e->slice, &s.plan));
@@ -236,7 +236,6 @@ static float clip_scale(const graft_executor *e)
 graft_status graft_executor_step(graft_executor *e)
 {
     const graft_sgd_options *sgd = &e->options.optimizer;
-    const graft_node *head = graft_model_head(e->model);
     if (e->fresh)
         return graft_fail(GRAFT_EARGUMENT, "a step needs a backward before it");
     graft_device_enter(e->device);
@@ -246,8 +245,8 @@ graft_status graft_executor_step(graft_executor *e)
         if (!t->gradient)
             continue;
         bool decays = sgd->decay_all || t->node->parameters[t->slot].shape.rank > 1;
-        graft_sgd_step step = {t->node == head ? sgd->rate : sgd->body_rate, sgd->momentum,
-                               decays ? sgd->decay : 0.0F, scale};
+        graft_sgd_step step = {graft_model_in_head(e->model, t->node) ? sgd->rate : sgd->body_rate,
+                               sgd->momentum, decays ? sgd->decay : 0.0F, scale};
         graft_sgd_update(t->value, t->gradient, t->velocity, t->count, &step);
     }
     return GRAFT_OK;

@@ -75,7 +75,7 @@ static graft_status add_moves(graft_model *model, const graft_node *node, int64_
     int slot = graft_node_parameter(node, "num_batches_tracked");
     if (!node->trains || slot < 0 || moves == 0)
         return GRAFT_OK;
-    graft_tensor **place = &model->tensors[node->first_tensor + slot];
+    graft_tensor **place = &model->state.tensors[node->first_tensor + slot];
     graft_tensor *counter;
     graft_status status = graft_tensor_create(&counter, GRAFT_I64, &(*place)->shape);
     if (status != GRAFT_OK)
@@ -96,11 +96,11 @@ graft_status graft_executor_model(const graft_executor *e, graft_model **out)
         graft_tensor *tensor;
         GRAFT_TRY(graft_tensor_create(&tensor, GRAFT_F32, &t->node->parameters[t->slot].shape));
         memcpy(tensor->data, t->value, tensor->bytes);
-        graft_tensor_release(model->tensors[t->tensor]);
-        model->tensors[t->tensor] = tensor;
+        graft_tensor_release(model->state.tensors[t->tensor]);
+        model->state.tensors[t->tensor] = tensor;
     }
-    for (size_t i = 0; i < model->graph->count; i++)
-        GRAFT_TRY(add_moves(model, &model->graph->nodes[i], e->moves));
+    for (size_t i = 0; i < model->state.graph->count; i++)
+        GRAFT_TRY(add_moves(model, &model->state.graph->nodes[i], e->moves));
     *out = model;
     model = NULL;
 out:
@@ -113,7 +113,7 @@ static graft_status find_trained(const graft_trained **out, const graft_executor
 {
     for (size_t i = 0; i < e->trained_count; i++) {
         const graft_trained *t = &e->trained[i];
-        if (strcmp(e->model->names[t->tensor], name) != 0)
+        if (strcmp(e->model->state.names[t->tensor], name) != 0)
             continue;
         if ((size_t)t->count != count)
             return graft_fail(GRAFT_ESHAPE, "%s has %lld elements, not %zu", name, (long long)t->count,

@@ -12,6 +12,7 @@ enum { GRAFT_PATH_LENGTH = 256, GRAFT_PATH_DEPTH = 16 };
 typedef struct graft_builder {
     graft_graph *graph;
     graft_status status;
+    int size;                       /* of the pictures: (3, size, size) */
     char path[GRAFT_PATH_LENGTH];   /* "_blocks.0." */
     size_t marks[GRAFT_PATH_DEPTH]; /* lengths of the path before each push */
     int depth;
@@ -29,9 +30,9 @@ bool graft_builder_pop(graft_builder *b);
 #define GRAFT_SCOPE(b, ...) \
     for (bool scope_ = graft_builder_push((b), __VA_ARGS__); scope_; scope_ = graft_builder_pop(b))
 
-static inline graft_output graft_build_input(graft_builder *b, int size)
+static inline graft_output graft_build_input(graft_builder *b)
 {
-    graft_input_attributes a = {3, size, size};
+    graft_input_attributes a = {3, b->size, b->size};
     return graft_build(b, "input", &graft_op_input, &a, NULL, 0);
 }
 

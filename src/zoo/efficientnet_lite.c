@@ -60,7 +60,8 @@ static graft_output all_blocks(graft_builder *b, graft_output x)
 
 static void build(graft_builder *b, const graft_zoo_row *row, int classes)
 {
-    graft_output x = graft_build_input(b, row->network.transform.crop);
+    (void)row;
+    graft_output x = graft_build_input(b);
     x = norm(b, "_bn0", conv(b, "_conv_stem", x, STEM, .kernel = 3, .stride = 2, .same = true));
     x = relu6(b, "_swish", x);
     x = all_blocks(b, x);
@@ -78,6 +79,7 @@ static const graft_zoo_row rows[] = {
             {
                 .name = "efficientnet_lite0",
                 .title = "EfficientNet-Lite0",
+                .class_layer = "_fc",
                 .head = "_fc",
                 .file = "efficientnet-lite0-57934424.pth",
                 .sha256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",

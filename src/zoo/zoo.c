@@ -70,9 +70,9 @@ const graft_zoo_row *graft_zoo_row_of(const graft_network *network)
     return (const graft_zoo_row *)network;
 }
 
-graft_status graft_zoo_build(graft_graph **out, const graft_zoo_row *row, int classes)
+graft_status graft_zoo_build(graft_graph **out, const graft_zoo_row *row, int classes, int size)
 {
-    graft_builder b = {.status = GRAFT_OK};
+    graft_builder b = {.status = GRAFT_OK, .size = size};
     graft_status status = graft_graph_create(&b.graph);
     if (status != GRAFT_OK)
         return status;

@@ -11,7 +11,7 @@ typedef struct graft_zoo_row graft_zoo_row;
 
 struct graft_zoo_row {
     graft_network network;
-    /* Builds the network with `classes` outputs for pictures of the transform's crop. */
+    /* Builds the network with `classes` outputs; its class layers are named in `network`. */
     void (*build)(graft_builder *b, const graft_zoo_row *row, int classes);
     const void *shape; /* what distinguishes it within its family */
 };
@@ -25,7 +25,7 @@ extern const graft_zoo_family graft_zoo_efficientnet_lite;
 
 /* The row of a network, which the public graft_network is the first member of. */
 const graft_zoo_row *graft_zoo_row_of(const graft_network *network);
-/* A graph with this many classes, all frozen. */
-graft_status graft_zoo_build(graft_graph **graph, const graft_zoo_row *row, int classes);
+/* A graph with this many classes for pictures (3, size, size), all frozen. */
+graft_status graft_zoo_build(graft_graph **graph, const graft_zoo_row *row, int classes, int size);
 
 #endif

@@ -1,0 +1,29 @@
+/* A graph with one tensor for each of its parameters: what PyTorch calls a module with its state dict. */
+#ifndef GRAFT_MODEL_STATE_H
+#define GRAFT_MODEL_STATE_H
+
+#include "graph/graph.h"
+#include "model/recipe.h"
+#include "tensor/tensor.h"
+
+typedef struct graft_state {
+    graft_graph *graph;
+    graft_tensor **tensors; /* (graph->tensor_count); NULL until they are filled */
+    char **names;           /* of the tensors: "_fc.weight" */
+} graft_state;
+
+/* The graph of a recipe, its tensors NULL. */
+graft_status graft_state_create(graft_state *state, const graft_recipe *recipe);
+void graft_state_dispose(graft_state *state); /* a zeroed one is legal */
+/* Takes tensors, or tensors and marks, from one with the same nodes. */
+void graft_state_take(graft_state *state, const graft_state *from);
+void graft_state_share(graft_state *state, const graft_state *from);
+/* Takes tensors and marks by name and shape, from whatever nodes there are. */
+void graft_state_adopt(graft_state *state, const graft_state *from);
+/* First values for a node's parameters, as PyTorch's module would draw them, or zeros. */
+graft_status graft_state_initialize(graft_state *state, int node, uint64_t seed);
+graft_status graft_state_zero(graft_state *state, int node);
+/* The tensor's number, -1 where there is none of this name. */
+int graft_state_find(const graft_state *state, const char *name);
+
+#endif
