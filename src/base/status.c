@@ -2,18 +2,43 @@
 #include "base/status.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "base/text.h"
 
 enum { MESSAGE_SIZE = 1024 };
 
 static _Thread_local char message[MESSAGE_SIZE];
 
-static void clean_controls(char *text)
+/* U+0080 to U+009F are controls too: a terminal may take U+009B for ESC [. */
+static bool is_shown(const char *text, size_t length)
 {
-    for (; *text; text++)
-        if ((unsigned char)*text < 0x20 || *text == 0x7f)
-            *text = '?';
+    const unsigned char *s = (const unsigned char *)text;
+    return length > 0 && s[0] >= 0x20 && s[0] != 0x7f && !(s[0] == 0xc2 && s[1] < 0xa0);
+}
+
+/* Makes a text one line of UTF-8, in place; what the buffer's end cut through goes. */
+static void clean(char *text, bool cut)
+{
+    size_t left = strlen(text);
+    char *to = text;
+    for (const char *from = text; left > 0;) {
+        size_t length = graft_text_sequence(from, left);
+        if (length == 0 && cut && left < 4)
+            break;
+        size_t step = length ? length : 1;
+        if (is_shown(from, length)) {
+            memmove(to, from, step);
+            to += step;
+        } else {
+            *to++ = '?';
+        }
+        from += step;
+        left -= step;
+    }
+    *to = 0;
 }
 
 graft_status graft_fail(graft_status status, const char *format, ...)
@@ -21,9 +46,9 @@ graft_status graft_fail(graft_status status, const char *format, ...)
     char text[MESSAGE_SIZE]; /* the arguments may lie in `message` itself */
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
+    int length = vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    clean_controls(text);
+    clean(text, length >= MESSAGE_SIZE);
     memcpy(message, text, sizeof message);
     return status;
 }

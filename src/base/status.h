@@ -5,7 +5,7 @@
 #include <graft/status.h>
 
 /* Makes this thread's message and returns `status`. The text is cut to a fixed buffer; control characters
- * that a file name or a file's content brought in are shown as '?'. */
+ * and bytes that are no UTF-8, which a file name or a file's content may bring in, are shown as '?'. */
 graft_status graft_fail(graft_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The same, with ": " and strerror(error) behind it. */

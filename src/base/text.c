@@ -81,10 +81,10 @@ bool graft_text_ends(const char *text, const char *suffix)
     return length >= tail && strcmp(text + length - tail, suffix) == 0;
 }
 
-/* Bytes of the sequence that starts here, 0 if it is not legal (RFC 3629: no surrogates, nothing overlong).
- */
-static size_t utf8_sequence(const unsigned char *s, size_t left)
+/* RFC 3629: no surrogates, nothing overlong. */
+size_t graft_text_sequence(const char *text, size_t left)
 {
+    const unsigned char *s = (const unsigned char *)text;
     if (s[0] < 0x80)
         return 1;
     size_t length = s[0] >= 0xc2 && s[0] < 0xe0   ? 2
@@ -103,9 +103,8 @@ static size_t utf8_sequence(const unsigned char *s, size_t left)
 
 bool graft_text_is_utf8(const char *text, size_t size)
 {
-    const unsigned char *s = (const unsigned char *)text;
     for (size_t i = 0; i < size;) {
-        size_t length = utf8_sequence(s + i, size - i);
+        size_t length = graft_text_sequence(text + i, size - i);
         if (length == 0)
             return false;
         i += length;

@@ -16,6 +16,8 @@ bool graft_text_matches(const char *pattern, const char *text);
 
 bool graft_text_starts(const char *text, const char *prefix);
 bool graft_text_ends(const char *text, const char *suffix);
+/* Bytes of the UTF-8 sequence that starts here, of `left` (1 or more); 0 if it is not legal. */
+size_t graft_text_sequence(const char *text, size_t left);
 bool graft_text_is_utf8(const char *text, size_t size);
 
 #endif
