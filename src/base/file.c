@@ -12,6 +12,8 @@
 #include "base/memory.h"
 #include "base/status.h"
 
+enum { ATTEMPTS = 100 };
+
 /* Opens a regular file for reading; *size is what fstat says. */
 static graft_status open_regular(int *out, size_t *size, const char *path)
 {
@@ -105,23 +107,31 @@ out:
     return status;
 }
 
+/* A new file beside `path`, whose name no other process or thread has; what a crash left is stepped over. */
+static graft_status open_beside(int *file, char **name, const char *path)
+{
+    for (int attempt = 0;; attempt++) {
+        graft_status status = graft_format(name, "%s.%ld-%d", path, (long)getpid(), attempt);
+        if (status != GRAFT_OK)
+            return status;
+        *file = open(*name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (*file >= 0)
+            return GRAFT_OK;
+        int error = errno;
+        free(*name);
+        *name = NULL;
+        if (error != EEXIST || attempt == ATTEMPTS)
+            return graft_fail_errno(error, "%s: cannot be written", path);
+    }
+}
+
 graft_status graft_writer_open(graft_writer *writer, const char *path)
 {
     graft_status status;
     graft_writer fresh = {NULL, NULL, NULL};
     int file = -1;
     GRAFT_TRY(graft_duplicate(&fresh.path, path));
-    GRAFT_TRY(graft_format(&fresh.temporary, "%s.XXXXXX", path));
-    file = mkostemp(fresh.temporary, O_CLOEXEC);
-    if (file < 0) {
-        status = graft_fail_errno(errno, "%s: cannot be written", path);
-        free(fresh.temporary);
-        fresh.temporary = NULL;
-        goto out;
-    }
-    mode_t mask = umask(0); /* mkostemp makes 0600: give it what fopen would */
-    umask(mask);
-    fchmod(file, 0666 & ~mask);
+    GRAFT_TRY(open_beside(&file, &fresh.temporary, path));
     fresh.stream = fdopen(file, "wb");
     if (!fresh.stream) {
         status = graft_fail_errno(errno, "%s: cannot be written", path);
@@ -211,6 +221,8 @@ graft_status graft_folder_create(const char *path)
 {
     graft_status status;
     char *prefix = NULL;
+    if (!path[0])
+        return graft_fail_errno(ENOENT, "a folder without a name cannot be made");
     GRAFT_TRY(graft_duplicate(&prefix, path));
     for (char *slash = strchr(prefix + 1, '/'); slash && status == GRAFT_OK; slash = strchr(slash + 1, '/')) {
         *slash = 0;
