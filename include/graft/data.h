@@ -28,7 +28,8 @@ typedef enum graft_set {
     GRAFT_SET_TRAIN = 0,
     GRAFT_SET_HELD_OUT,
     GRAFT_SET_SKIPPED, /* cannot be read; `cause` says why */
-    GRAFT_SET_ALL      /* a request, never a sample's: everything that can be read */
+    GRAFT_SET_ALL,     /* a request, never a sample's: everything that can be read */
+    GRAFT_SET_ASIDE    /* takes no part in a fold: the dataset's own held-out pictures, meanwhile */
 } graft_set;
 
 typedef struct graft_sample {

@@ -18,7 +18,8 @@ typedef enum graft_purpose {
     GRAFT_RANDOM_WEIGHTS,
     GRAFT_RANDOM_DROPOUT,
     GRAFT_RANDOM_FOLDS,
-    GRAFT_RANDOM_TEST
+    GRAFT_RANDOM_TEST,
+    GRAFT_RANDOM_SPLIT
 } graft_purpose;
 
 typedef struct graft_random {

@@ -10,7 +10,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -42,7 +41,7 @@ static int compare_names(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static bool is_picture_name(const char *path)
+bool graft_is_picture_name(const char *path)
 {
     static const char *const extensions[] = {".jpg", ".jpeg", ".png",  ".ppm", ".bmp",
                                              ".pgm", ".tif",  ".tiff", ".webp"};
@@ -80,13 +79,12 @@ graft_status graft_folder_identify(graft_folder_id *id, const char *path)
     return GRAFT_OK;
 }
 
-static bool same_folder(const graft_folder_id *a, const graft_folder_id *b)
+bool graft_folder_is_same(const graft_folder_id *a, const graft_folder_id *b)
 {
     return a->device == b->device && a->inode == b->inode;
 }
 
-/* The names in a folder that are not hidden, sorted bytewise. */
-static graft_status read_folder(graft_names *names, graft_arena *arena, const char *path)
+graft_status graft_folder_read(graft_names *names, graft_arena *arena, const char *path)
 {
     DIR *folder = opendir(path);
     if (!folder)
@@ -109,7 +107,7 @@ out:
     return status;
 }
 
-static graft_status join(graft_arena *arena, const char **path, const char *folder, const char *name)
+graft_status graft_folder_join(graft_arena *arena, const char **path, const char *folder, const char *name)
 {
     size_t length = strlen(folder);
     const char *slash = length && folder[length - 1] == '/' ? "" : "/";
@@ -168,7 +166,7 @@ static graft_status mark_entered(struct walk *walk, const graft_folder_id *id)
 static bool was_entered(const struct walk *walk, const graft_folder_id *id)
 {
     for (size_t i = 0; i < walk->entered_count; i++)
-        if (same_folder(&walk->entered[i], id))
+        if (graft_folder_is_same(&walk->entered[i], id))
             return true;
     return false;
 }
@@ -180,12 +178,12 @@ static graft_status walk_folder(struct walk *walk, const char *path, const graft
     graft_status status;
     graft_names names = {NULL, 0, 0};
     GRAFT_TRY(mark_entered(walk, id));
-    status = read_folder(&names, walk->listing->arena, path);
+    status = graft_folder_read(&names, walk->listing->arena, path);
     if (status == GRAFT_EIO)
         status = add_found(walk, path, graft_cause_without(path));
     for (size_t i = 0; i < names.count && status == GRAFT_OK; i++) {
         const char *below;
-        GRAFT_TRY(join(walk->listing->arena, &below, path, names.items[i]));
+        GRAFT_TRY(graft_folder_join(walk->listing->arena, &below, path, names.items[i]));
         GRAFT_TRY(walk_entry(walk, below));
     }
 out:
@@ -197,7 +195,7 @@ out:
 static graft_status add_refused(struct walk *walk, const char *path, int error)
 {
     bool link = error == ENOENT || error == ELOOP;
-    if (link && !is_picture_name(path))
+    if (link && !graft_is_picture_name(path))
         return add_ignored(walk, path);
     return add_found(walk, path,
                      error == ENOENT  ? "a link that leads nowhere"
@@ -211,9 +209,9 @@ static graft_status walk_entry(struct walk *walk, const char *path)
     if (stat(path, &about) != 0)
         return add_refused(walk, path, errno);
     if (!S_ISDIR(about.st_mode))
-        return is_picture_name(path) ? add_found(walk, path, NULL) : add_ignored(walk, path);
+        return graft_is_picture_name(path) ? add_found(walk, path, NULL) : add_ignored(walk, path);
     graft_folder_id id = {about.st_dev, about.st_ino};
-    if (walk->left_out && same_folder(walk->left_out, &id))
+    if (walk->left_out && graft_folder_is_same(walk->left_out, &id))
         return GRAFT_OK;
     return was_entered(walk, &id) ? add_ignored(walk, path) : walk_folder(walk, path, &id);
 }
@@ -229,7 +227,7 @@ static graft_status scan_class(struct walk *walk, const char *path, const char *
         return graft_fail_errno(errno, "%s: cannot be read", path);
     }
     graft_folder_id id = {about.st_dev, about.st_ino};
-    if (S_ISDIR(about.st_mode) && walk->left_out && same_folder(walk->left_out, &id))
+    if (S_ISDIR(about.st_mode) && walk->left_out && graft_folder_is_same(walk->left_out, &id))
         return GRAFT_OK;
     if (!S_ISDIR(about.st_mode) || was_entered(walk, &id))
         return add_ignored(walk, path);
@@ -267,10 +265,10 @@ graft_status graft_listing_scan(graft_listing *listing, const char *folder, cons
     graft_names names = {NULL, 0, 0};
     struct walk walk = {.listing = listing, .root = root_length(root), .left_out = left_out};
     GRAFT_TRY(enter_roots(&walk, folder, root));
-    GRAFT_TRY(read_folder(&names, listing->arena, folder));
+    GRAFT_TRY(graft_folder_read(&names, listing->arena, folder));
     for (size_t i = 0; i < names.count; i++) {
         const char *path;
-        GRAFT_TRY(join(listing->arena, &path, folder, names.items[i]));
+        GRAFT_TRY(graft_folder_join(listing->arena, &path, folder, names.items[i]));
         GRAFT_TRY(scan_class(&walk, path, names.items[i]));
     }
 out:

@@ -2,6 +2,7 @@
 #ifndef GRAFT_DATA_SCAN_H
 #define GRAFT_DATA_SCAN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -49,20 +50,15 @@ void graft_listing_dispose(graft_listing *listing);
 graft_status graft_listing_scan(graft_listing *listing, const char *folder, const char *root,
                                 const graft_folder_id *left_out);
 
-/* How a dataset's folder is laid out. */
-typedef struct graft_layout {
-    const char *train;    /* the folder of class folders: DATA, or DATA/train */
-    const char *held_out; /* DATA/val, DATA/valid or DATA/validation; NULL where there is none */
-    graft_names other;    /* what else lies beside train/, by name */
-} graft_layout;
-
-/* *layout takes over a new layout; GRAFT_ENOTFOUND, GRAFT_EIO, GRAFT_EFORMAT (a file, empty, two held-out
- * folders). */
-graft_status graft_layout_find(graft_layout *layout, graft_arena *arena, const char *data);
-void graft_layout_dispose(graft_layout *layout);
-
 /* Whether a path is a folder, and which. GRAFT_ENOTFOUND, GRAFT_EIO, GRAFT_EFORMAT. */
 graft_status graft_folder_identify(graft_folder_id *id, const char *path);
+bool graft_folder_is_same(const graft_folder_id *a, const graft_folder_id *b);
+/* The names in a folder that are not hidden, sorted bytewise, added to an empty list. GRAFT_EIO. */
+graft_status graft_folder_read(graft_names *names, graft_arena *arena, const char *path);
+graft_status graft_folder_join(graft_arena *arena, const char **path, const char *folder, const char *name);
+
+/* Whether a name ends as those of the pictures that are read. */
+bool graft_is_picture_name(const char *path);
 
 /* This thread's last message without the "PATH: " that it may begin with. Borrowed as the message is. */
 const char *graft_cause_without(const char *path);

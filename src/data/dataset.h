@@ -1,0 +1,27 @@
+/* The inside of a dataset. */
+#ifndef GRAFT_DATA_DATASET_H
+#define GRAFT_DATA_DATASET_H
+
+#include <graft/data.h>
+
+#include "base/arena.h"
+#include "data/scan.h"
+
+struct graft_dataset {
+    graft_arena arena; /* every text */
+    graft_names classes;
+    graft_names ignored;
+    graft_sample *samples;
+    size_t count, capacity;
+    graft_set *drawn; /* the sets as they were before a fold; NULL where there was none */
+    bool own_held_out;
+    graft_sight sight;
+};
+
+/* Whether a request for `set` means this sample. */
+static inline bool graft_sample_is_in(const graft_sample *sample, graft_set set)
+{
+    return set == GRAFT_SET_ALL ? sample->set != GRAFT_SET_SKIPPED : sample->set == set;
+}
+
+#endif
