@@ -1,0 +1,167 @@
+/* Tensors by calls of torch._utils:
+ *
+ *   _rebuild_tensor(storage, offset, size, stride)
+ *   _rebuild_tensor_v2(storage, offset, size, stride, requires_grad, hooks [, metadata])
+ *   _rebuild_parameter(tensor, requires_grad, hooks)
+ *
+ * Element (i, j, ...) is storage[offset + i * stride[0] + j * stride[1] + ...], counted in elements. */
+#include <string.h>
+
+#include "base/checked.h"
+#include "base/status.h"
+#include "formats/pytorch.h"
+#include "tensor/tensor.h"
+
+struct layout {
+    graft_shape shape;
+    int64_t strides[GRAFT_MAX_RANK];
+    int64_t offset;
+};
+
+static graft_status read_sizes(int64_t *sizes, const graft_value *tuple)
+{
+    for (size_t i = 0; i < tuple->count; i++) {
+        const graft_value *item = tuple->items[i];
+        if (item->kind != GRAFT_VALUE_INTEGER || item->integer < 0)
+            return graft_fail(GRAFT_EFORMAT, "its size or stride is not made of numbers from 0 on");
+        sizes[i] = item->integer;
+    }
+    return GRAFT_OK;
+}
+
+static graft_status read_layout(struct layout *layout, graft_value *const *arguments)
+{
+    graft_status status;
+    const graft_value *offset = arguments[1], *size = arguments[2], *stride = arguments[3];
+    if (offset->kind != GRAFT_VALUE_INTEGER || offset->integer < 0 || size->kind != GRAFT_VALUE_TUPLE ||
+        stride->kind != GRAFT_VALUE_TUPLE || size->count != stride->count)
+        return graft_fail(GRAFT_EFORMAT, "its offset, size and stride do not fit together");
+    if (size->count > GRAFT_MAX_RANK)
+        return graft_fail(GRAFT_EFORMAT, "has %zu dimensions; graft reads up to %d", size->count,
+                          GRAFT_MAX_RANK);
+    layout->offset = offset->integer;
+    layout->shape.rank = (int)size->count;
+    GRAFT_TRY(read_sizes(layout->shape.dims, size));
+    GRAFT_TRY(read_sizes(layout->strides, stride));
+out:
+    return status;
+}
+
+/* The last element lies in the storage, and with it all others. Not asked of a tensor without elements. */
+static graft_status check_range(const struct layout *layout, size_t count)
+{
+    int64_t last = layout->offset, step;
+    for (int i = 0; i < layout->shape.rank; i++)
+        if (!graft_int64_multiply(&step, layout->shape.dims[i] - 1, layout->strides[i]) ||
+            __builtin_add_overflow(last, step, &last))
+            last = INT64_MAX;
+    if ((uint64_t)last < count && last != INT64_MAX)
+        return GRAFT_OK;
+    char text[GRAFT_SHAPE_TEXT];
+    return graft_fail(GRAFT_EFORMAT, "its shape %s reaches beyond its storage of %zu elements",
+                      graft_shape_text(&layout->shape, text), count);
+}
+
+static bool is_contiguous(const struct layout *layout)
+{
+    int64_t expected = 1;
+    for (int i = layout->shape.rank - 1; i >= 0; i--) {
+        if (layout->shape.dims[i] != 1 && layout->strides[i] != expected)
+            return false;
+        expected *= layout->shape.dims[i];
+    }
+    return true;
+}
+
+/* Walks the elements in row-major order, as an odometer. */
+static void copy_dense(char *out, const uint8_t *data, const struct layout *layout, size_t size)
+{
+    int64_t index[GRAFT_MAX_RANK] = {0};
+    int64_t count = graft_shape_count(&layout->shape), at = layout->offset;
+    for (int64_t i = 0; i < count; i++, out += size) {
+        memcpy(out, data + (size_t)at * size, size);
+        for (int d = layout->shape.rank - 1; d >= 0; d--) {
+            at += layout->strides[d];
+            if (++index[d] < layout->shape.dims[d])
+                break;
+            at -= layout->strides[d] * layout->shape.dims[d];
+            index[d] = 0;
+        }
+    }
+}
+
+static graft_status materialise(graft_tensor_view *view, graft_tensor_reader *reader,
+                                const graft_storage_part *part, const struct layout *layout)
+{
+    size_t size = graft_dtype_size(view->dtype);
+    if (view->bytes > reader->budget)
+        return graft_fail(GRAFT_EFORMAT, "its strides expand the file to more than eight times its size");
+    char *dense;
+    graft_status status = graft_arena_allocate(reader->arena, &dense, view->bytes, 1);
+    if (status != GRAFT_OK)
+        return status;
+    reader->budget -= view->bytes;
+    copy_dense(dense, part->storage->data + part->offset * size, layout, size);
+    view->data = dense;
+    return GRAFT_OK;
+}
+
+static graft_status rebuild(graft_tensor_view *view, graft_tensor_reader *reader,
+                            graft_value *const *arguments)
+{
+    graft_status status;
+    graft_storage_part part;
+    struct layout layout = {.offset = 0};
+    if (arguments[0]->kind != GRAFT_VALUE_PERSISTENT)
+        return graft_fail(GRAFT_EFORMAT, "is made of %s, not of a storage", graft_value_what(arguments[0]));
+    GRAFT_TRY(graft_storage_part_of(&part, reader->storages, arguments[0]));
+    GRAFT_TRY(read_layout(&layout, arguments));
+    graft_tensor_view fresh = {.dtype = part.storage->dtype, .shape = layout.shape};
+    if (graft_shape_bytes(&fresh.bytes, &fresh.shape, fresh.dtype) != GRAFT_OK)
+        return graft_fail_within(GRAFT_EFORMAT, "cannot be");
+    fresh.data = part.storage->data;
+    if (fresh.bytes > 0) {
+        GRAFT_TRY(check_range(&layout, part.count));
+        if (is_contiguous(&layout))
+            fresh.data =
+                part.storage->data + (part.offset + (size_t)layout.offset) * graft_dtype_size(fresh.dtype);
+        else
+            GRAFT_TRY(materialise(&fresh, reader, &part, &layout));
+    }
+    *view = fresh;
+out:
+    return status;
+}
+
+/* Conjugate and negative bits, which would change the elements' meaning. */
+static bool has_metadata(const graft_value *arguments)
+{
+    if (arguments->count < 7)
+        return false;
+    const graft_value *metadata = arguments->items[6];
+    return metadata->kind != GRAFT_VALUE_NONE &&
+           !(metadata->kind == GRAFT_VALUE_DICT && metadata->count == 0);
+}
+
+graft_status graft_tensor_rebuild(graft_tensor_view *view, graft_tensor_reader *reader,
+                                  const graft_value *call)
+{
+    const graft_value *arguments = call->inner;
+    size_t least = 4, most = 4;
+    if (call->global == GRAFT_GLOBAL_REBUILD_PARAMETER) {
+        if (arguments->count != 3 || arguments->items[0]->kind != GRAFT_VALUE_CALL ||
+            arguments->items[0]->global == GRAFT_GLOBAL_REBUILD_PARAMETER)
+            return graft_fail(GRAFT_EFORMAT, "is a parameter that is not made of a tensor");
+        call = arguments->items[0];
+        arguments = call->inner;
+    }
+    if (call->global == GRAFT_GLOBAL_REBUILD_TENSOR_V2) {
+        least = 6;
+        most = 7;
+    }
+    if (arguments->count < least || arguments->count > most)
+        return graft_fail(GRAFT_EFORMAT, "is made of %zu arguments", arguments->count);
+    if (has_metadata(arguments))
+        return graft_fail(GRAFT_EFORMAT, "has a conjugate or negative bit, which graft does not read");
+    return rebuild(view, reader, arguments->items);
+}
