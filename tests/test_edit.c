@@ -1,0 +1,331 @@
+/* Editing models: layers that are written out, modules replaced by them, heads for new classes, what trains.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <graft/model.h>
+
+#include "base/memory.h"
+#include "model/layers.h"
+#include "model/model.h"
+
+static const char *const names[] = {"ant", "bee", "wasp"};
+
+static graft_model *create(void)
+{
+    graft_model *model;
+    assert_int_equal(graft_model_create(&model, "efficientnet_lite0", 1), GRAFT_OK);
+    return model;
+}
+
+static const graft_node *node_of(const graft_model *model, const char *name)
+{
+    return graft_graph_find(model->state.graph, name);
+}
+
+static const graft_tensor *tensor_of(const graft_model *model, const char *name)
+{
+    int index = graft_state_find(&model->state, name);
+    return index < 0 ? NULL : model->state.tensors[index];
+}
+
+/* ---- Layers ---- */
+
+static void check_layers(const char *text, int classes, const char *printed)
+{
+    graft_layers layers;
+    graft_buffer buffer = GRAFT_BUFFER_INIT;
+    assert_int_equal(graft_layers_parse(&layers, text, classes, NULL), GRAFT_OK);
+    assert_int_equal(graft_layers_print(&buffer, &layers), GRAFT_OK);
+    assert_string_equal(buffer.data, printed);
+    graft_buffer_dispose(&buffer);
+}
+
+static void test_layers_are_read(void **state)
+{
+    (void)state;
+    check_layers("linear", 7, "linear(7)");
+    check_layers("  linear(16)  relu6 dropout(0.25)   linear ", 3,
+                 "linear(16) relu6 dropout(0.25) linear(3)");
+    check_layers("linear(5) linear(1048576)", 0, "linear(5) linear(1048576)");
+    check_layers("dropout(0)", 0, "dropout(0)");
+}
+
+static void check_bad(const char *text, size_t place, const char *words)
+{
+    size_t found = 12345;
+    assert_int_equal(graft_layers_check(text, &found), GRAFT_EARGUMENT);
+    if (found != place || !strstr(graft_error_message(), words))
+        fail_msg("%s: place %zu and \"%s\", where %zu and \"%s\" were expected", text, found,
+                 graft_error_message(), place, words);
+}
+
+static void test_layers_that_cannot_be_read(void **state)
+{
+    (void)state;
+    check_bad("", 0, "no layer in it");
+    check_bad("   ", 0, "no layer in it");
+    check_bad("linear(4096) rellu6", 13, "did you mean relu6?");
+    check_bad("liner(3)", 0, "did you mean linear?");
+    check_bad("linear linear", 0, "how wide");
+    check_bad("linear(0)", 7, "whole number");
+    check_bad("linear(2.5)", 7, "whole number");
+    check_bad("linear(9999999)", 7, "whole number");
+    check_bad("linear(nan)", 7, "whole number");
+    check_bad("linear()", 7, "a number");
+    check_bad("linear(3", 7, "\")\"");
+    check_bad("linear(3)relu6", 9, "a space");
+    check_bad("dropout linear", 0, "a probability");
+    check_bad("dropout(1) linear", 8, "from 0 to below 1");
+    check_bad("dropout(-0.5)", 8, "from 0 to below 1");
+    check_bad("relu6(2)", 6, "takes no number");
+}
+
+/* ---- Heads ---- */
+
+static void test_class_layer_is_replaced(void **state)
+{
+    (void)state;
+    graft_model *model = create();
+    graft_tensor *stem = model->state.tensors[0];
+    assert_int_equal(graft_model_replace_head(model, NULL, names, 3, GRAFT_START_ZERO, 5), GRAFT_OK);
+    assert_string_equal(graft_model_head(model), "_fc");
+    assert_int_equal(graft_model_class_count(model), 3);
+    assert_string_equal(graft_model_class(model, 2), "wasp");
+    assert_ptr_equal(model->state.tensors[0], stem);
+    const graft_tensor *weight = tensor_of(model, "_fc.weight");
+    assert_int_equal(weight->shape.dims[0], 3);
+    for (int i = 0; i < 3 * 1280; i++)
+        assert_true(((const float *)weight->data)[i] == 0.0F);
+    assert_true(node_of(model, "_fc")->trains);
+    assert_true(node_of(model, "_dropout")->cut);
+    graft_model_free(model);
+}
+
+static void test_start_as_pytorch_is_drawn_from_the_seed(void **state)
+{
+    (void)state;
+    float first[3 * 1280];
+    for (uint64_t seed = 5; seed < 7; seed++) {
+        graft_model *model = create();
+        assert_int_equal(graft_model_replace_head(model, NULL, names, 3, GRAFT_START_PYTORCH, seed),
+                         GRAFT_OK);
+        const float *weight = tensor_of(model, "_fc.weight")->data;
+        double sum = 0, squares = 0;
+        for (int i = 0; i < 3 * 1280; i++) {
+            sum += (double)weight[i];
+            squares += (double)weight[i] * (double)weight[i];
+            assert_true(weight[i] > -0.02796F && weight[i] < 0.02796F); /* 1 / sqrt(1280) */
+        }
+        assert_true(sum / 3840 > -0.001 && sum / 3840 < 0.001);
+        assert_true(squares / 3840 * 3 * 1280 > 0.95 &&
+                    squares / 3840 * 3 * 1280 < 1.05); /* variance bound^2 / 3 */
+        if (seed == 5)
+            memcpy(first, weight, sizeof first);
+        else
+            assert_memory_not_equal(first, weight, sizeof first);
+        graft_model_free(model);
+    }
+}
+
+static void test_head_of_layers_is_numbered_as_sequential(void **state)
+{
+    (void)state;
+    graft_model *model = create();
+    assert_int_equal(graft_model_replace_head(model, "linear(16) relu6 dropout(0.5) linear", names, 3,
+                                              GRAFT_START_ZERO, 5),
+                     GRAFT_OK);
+    assert_string_equal(graft_model_head(model), "_fc");
+    assert_null(node_of(model, "_fc"));
+    assert_non_null(tensor_of(model, "_fc.0.weight"));
+    assert_non_null(tensor_of(model, "_fc.3.bias"));
+    assert_null(tensor_of(model, "_fc.1.weight"));
+    assert_true(node_of(model, "_fc.2")->trains);
+    assert_int_equal(model->class_count, 3);
+    assert_false(((const float *)tensor_of(model, "_fc.0.weight")->data)[0] == 0.0F);
+    /* a class layer alone stands in the network's own place again */
+    assert_int_equal(graft_model_replace_head(model, NULL, names, 2, GRAFT_START_ZERO, 5), GRAFT_OK);
+    assert_non_null(node_of(model, "_fc"));
+    assert_null(node_of(model, "_fc.0"));
+    assert_int_equal(model->class_count, 2);
+    graft_model_free(model);
+}
+
+static void test_any_node_can_be_replaced(void **state)
+{
+    (void)state;
+    graft_model *model = create();
+    assert_int_equal(graft_model_replace(model, "_dropout", "linear(1280) relu6", 1), GRAFT_OK);
+    assert_non_null(tensor_of(model, "_dropout.0.weight"));
+    assert_string_equal(graft_model_head(model), "_fc");
+    assert_int_equal(model->class_count, 1000);
+    assert_int_equal(graft_model_replace(model, "_fc", "linear(4)", 1), GRAFT_OK);
+    assert_int_equal(model->class_count, 4);
+    assert_null(graft_model_class(model, 0));
+    assert_int_equal(graft_model_name_classes(model, names, 3), GRAFT_EARGUMENT);
+    graft_model_free(model);
+}
+
+static void check_refused(const char *module, const char *layers, graft_status status, const char *words)
+{
+    graft_model *model = create();
+    graft_graph *before = model->state.graph;
+    assert_int_equal(graft_model_replace(model, module, layers, 1), status);
+    if (!strstr(graft_error_message(), words))
+        fail_msg("\"%s\" does not say \"%s\"", graft_error_message(), words);
+    assert_ptr_equal(model->state.graph, before); /* nothing has changed */
+    graft_model_free(model);
+}
+
+static void test_what_cannot_be_replaced(void **state)
+{
+    (void)state;
+    check_refused("_fcc", "linear(4)", GRAFT_ENOTFOUND, "_fcc");
+    check_refused("input", "linear(4)", GRAFT_ENOTFOUND, "between two others");
+    check_refused("_blocks.2.add", "relu6", GRAFT_ESHAPE, "more than one tensor goes into");
+    check_refused("_conv_stem", "linear(4)", GRAFT_ESHAPE, "_conv_stem");
+    check_refused("_dropout", "linear(7)", GRAFT_OK, ""); /* fits: the next layer takes 7 */
+}
+
+static void test_failing_allocations_leave_the_model(void **state)
+{
+    (void)state;
+    graft_model *model = create();
+    graft_status status = GRAFT_EMEMORY;
+    for (long n = 1; status != GRAFT_OK; n += 37) {
+        graft_memory_fail_after(n);
+        status = graft_model_replace_head(model, "linear(16) relu6 linear", names, 3, GRAFT_START_ZERO, 5);
+        graft_memory_fail_after(0);
+        assert_true(status == GRAFT_OK || status == GRAFT_EMEMORY);
+        if (status != GRAFT_OK)
+            assert_non_null(tensor_of(model, "_fc.weight"));
+    }
+    graft_model_free(model);
+}
+
+static void test_size(void **state)
+{
+    (void)state;
+    graft_model *model = create();
+    graft_tensor *stem = model->state.tensors[0];
+    assert_int_equal(graft_model_set_size(model, 64), GRAFT_OK);
+    assert_int_equal(graft_model_transform(model)->crop, 64);
+    assert_int_equal(graft_model_transform(model)->resize, 73);
+    assert_ptr_equal(model->state.tensors[0], stem);
+    assert_int_equal(node_of(model, "_conv_head")->shape.dims[2], 2);
+    assert_int_equal(graft_model_set_size(model, 0), GRAFT_EARGUMENT);
+    assert_int_equal(graft_model_set_size(model, 5000), GRAFT_EARGUMENT);
+    graft_model_free(model);
+}
+
+/* ---- Saved and loaded ---- */
+
+static void make_file(char *path)
+{
+    int file = mkstemp(path);
+    assert_true(file >= 0);
+    close(file);
+}
+
+static void test_weights_for_other_classes(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/graft-edit-XXXXXX";
+    graft_model *model = create(), *opened = NULL;
+    bool replaced = false;
+    make_file(path);
+    assert_int_equal(graft_model_replace_head(model, NULL, names, 3, GRAFT_START_PYTORCH, 5), GRAFT_OK);
+    assert_int_equal(graft_model_save(model, path), GRAFT_OK);
+    assert_int_equal(graft_model_open(&opened, "efficientnet_lite0", path), GRAFT_EFORMAT);
+    assert_non_null(strstr(graft_error_message(), "_fc.weight (3, 1280) where (1000, 1280) is needed"));
+    assert_int_equal(graft_model_open_body(&opened, "efficientnet_lite0", path, &replaced), GRAFT_OK);
+    assert_true(replaced);
+    assert_int_equal(opened->class_count, 1000);
+    assert_memory_equal(tensor_of(opened, "_conv_stem.weight")->data,
+                        tensor_of(model, "_conv_stem.weight")->data, 32 * 27 * sizeof(float));
+    graft_model_free(opened);
+    graft_model_free(model);
+    unlink(path);
+}
+
+static void test_edits_survive_a_file(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/graft-edit-XXXXXX";
+    graft_model *model = create(), *loaded;
+    make_file(path);
+    assert_int_equal(graft_model_replace(model, "_dropout", "linear(8) dropout(0.125)", 1), GRAFT_OK);
+    assert_int_equal(
+        graft_model_replace_head(model, "linear(16) relu6 linear", names, 3, GRAFT_START_ZERO, 5), GRAFT_OK);
+    assert_int_equal(graft_model_save(model, path), GRAFT_OK);
+    assert_int_equal(graft_model_load(&loaded, path), GRAFT_OK);
+    assert_string_equal(graft_model_head(loaded), "_fc");
+    assert_string_equal(graft_model_class(loaded, 1), "bee");
+    assert_int_equal(graft_model_tensor_count(loaded), graft_model_tensor_count(model));
+    for (size_t i = 0; i < graft_model_tensor_count(model); i++) {
+        graft_tensor_view a = graft_model_tensor(model, i), b = graft_model_tensor(loaded, i);
+        assert_string_equal(a.name, b.name);
+        assert_int_equal(a.bytes, b.bytes);
+        assert_memory_equal(a.data, b.data, a.bytes);
+    }
+    for (size_t i = 0; i < model->state.graph->count; i++)
+        assert_int_equal(model->state.graph->nodes[i].trains, loaded->state.graph->nodes[i].trains);
+    graft_model_free(loaded);
+    graft_model_free(model);
+    unlink(path);
+}
+
+/* ---- What trains ---- */
+
+static bool trains(const graft_model *model, const char *name)
+{
+    return node_of(model, name)->trains;
+}
+
+static void test_selection(void **state)
+{
+    (void)state;
+    graft_model *model = create();
+    const char *blocks[] = {"_blocks.15"}, *glob[] = {"*_bn1"}, *all[] = {"all"}, *none[] = {"_blokcs"};
+    assert_int_equal(graft_model_select(model, NULL, 0, NULL, 0), GRAFT_OK);
+    assert_true(trains(model, "_fc") && !trains(model, "_bn1") && !trains(model, "_dropout"));
+    assert_int_equal(graft_model_select(model, blocks, 1, NULL, 0), GRAFT_OK);
+    assert_true(trains(model, "_fc") && trains(model, "_blocks.15._bn0") && !trains(model, "_blocks.1._bn1"));
+    assert_int_equal(graft_model_select(model, glob, 1, NULL, 0), GRAFT_OK);
+    assert_true(trains(model, "_bn1") && trains(model, "_blocks.3._bn1") && !trains(model, "_blocks.3._bn0"));
+    assert_int_equal(graft_model_select(model, all, 1, NULL, 0), GRAFT_OK);
+    assert_true(trains(model, "_conv_stem") && trains(model, "_dropout"));
+    assert_int_equal(graft_model_select(model, NULL, 0, blocks, 1), GRAFT_OK);
+    assert_true(trains(model, "_conv_stem") && !trains(model, "_blocks.15._bn0") && trains(model, "_fc"));
+    assert_int_equal(graft_model_select(model, blocks, 1, all, 1), GRAFT_EARGUMENT);
+    assert_int_equal(graft_model_select(model, none, 1, NULL, 0), GRAFT_ENOTFOUND);
+    assert_non_null(strstr(graft_error_message(), "_blocks"));
+    graft_model_free(model);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_layers_are_read),
+        cmocka_unit_test(test_layers_that_cannot_be_read),
+        cmocka_unit_test(test_class_layer_is_replaced),
+        cmocka_unit_test(test_start_as_pytorch_is_drawn_from_the_seed),
+        cmocka_unit_test(test_head_of_layers_is_numbered_as_sequential),
+        cmocka_unit_test(test_any_node_can_be_replaced),
+        cmocka_unit_test(test_what_cannot_be_replaced),
+        cmocka_unit_test(test_failing_allocations_leave_the_model),
+        cmocka_unit_test(test_size),
+        cmocka_unit_test(test_weights_for_other_classes),
+        cmocka_unit_test(test_edits_survive_a_file),
+        cmocka_unit_test(test_selection),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
