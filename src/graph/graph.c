@@ -134,18 +134,27 @@ void graft_graph_mark(graft_graph *graph, const char *pattern, bool trains, int 
     graft_graph_bound(graph);
 }
 
-const char *graft_graph_nearest(const graft_graph *graph, const char *pattern)
+bool graft_graph_nearest(const graft_graph *graph, const char *pattern, char out[GRAFT_NAME_TEXT])
 {
-    const char *nearest = NULL;
     int limit = (int)strlen(pattern) / 3 + 1;
+    bool found = false;
     for (size_t i = 1; i < graph->count; i++) {
-        int distance = graft_text_distance(pattern, graph->nodes[i].name);
-        if (distance <= limit) {
-            limit = distance - 1;
-            nearest = graph->nodes[i].name;
+        const char *name = graph->nodes[i].name;
+        for (size_t end = strcspn(name, "."); end < GRAFT_NAME_TEXT;
+             end += 1 + strcspn(name + end + 1, ".")) {
+            char module[GRAFT_NAME_TEXT] = "";
+            memcpy(module, name, end);
+            int distance = graft_text_distance(pattern, module);
+            if (distance <= limit) {
+                limit = distance - 1;
+                memcpy(out, module, sizeof module);
+                found = true;
+            }
+            if (name[end] == 0)
+                break;
         }
     }
-    return nearest;
+    return found;
 }
 
 void graft_graph_bound(graft_graph *graph)

@@ -95,8 +95,9 @@ const graft_node *graft_graph_find(const graft_graph *graph, const char *name); 
 bool graft_node_matches(const graft_node *node, const char *pattern);
 /* Marks what matches; *matched is how many nodes did. */
 void graft_graph_mark(graft_graph *graph, const char *pattern, bool trains, int *matched);
-/* The name of a node or module nearest to a pattern, NULL where none is near; borrowed. */
-const char *graft_graph_nearest(const graft_graph *graph, const char *pattern);
+/* The name of the node or module nearest to a pattern; false where none is near. */
+enum { GRAFT_NAME_TEXT = 256 };
+bool graft_graph_nearest(const graft_graph *graph, const char *pattern, char out[GRAFT_NAME_TEXT]);
 
 /* Sets every node's backbone and cut from what trains; whoever changes a mark calls it. */
 void graft_graph_bound(graft_graph *graph);

@@ -15,9 +15,10 @@ static graft_status mark(graft_model *model, const char *pattern, bool trains)
     graft_graph_mark(model->state.graph, pattern, trains, &matched);
     if (matched > 0)
         return GRAFT_OK;
-    const char *nearest = graft_graph_nearest(model->state.graph, pattern);
+    char nearest[GRAFT_NAME_TEXT];
+    bool near = graft_graph_nearest(model->state.graph, pattern, nearest);
     return graft_fail(GRAFT_ENOTFOUND, "%s has no node or module \"%s\"%s%s", model->recipe.network->name,
-                      pattern, nearest ? "; the nearest is " : "", nearest ? nearest : "");
+                      pattern, near ? "; the nearest is " : "", near ? nearest : "");
 }
 
 graft_status graft_model_freeze(graft_model *model, const char *pattern)
