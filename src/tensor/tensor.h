@@ -23,6 +23,8 @@ graft_status graft_tensor_create(graft_tensor **out, graft_dtype dtype, const gr
 graft_status graft_tensor_from_view(graft_tensor **out, const graft_tensor_view *view);
 graft_tensor *graft_tensor_share(graft_tensor *tensor);
 void graft_tensor_release(graft_tensor *tensor); /* NULL is legal */
+/* No NaN and nothing infinite in an f32 tensor. */
+bool graft_tensor_is_finite(const graft_tensor *tensor);
 graft_tensor_view graft_tensor_view_of(const graft_tensor *tensor, const char *name);
 
 /* *bytes = count x element size, GRAFT_ESHAPE on a negative dimension or overflow. */

@@ -220,6 +220,7 @@ graft_status graft_executor_create_with(graft_executor **out, graft_model *model
     graft_status status;
     graft_executor *e = NULL;
     GRAFT_TRY(check_options(options));
+    GRAFT_TRY(graft_model_check_finite(model));
     GRAFT_TRY(GRAFT_NEW(&e));
     e->model = graft_model_share(model);
     e->options = *options;

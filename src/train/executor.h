@@ -64,6 +64,9 @@ struct graft_executor {
     float *picture_row; /* assembling a row across several cuts */
 };
 
+/* GRAFT_EFORMAT names the first tensor that the logits depend on and that is not all numbers. */
+graft_status graft_model_check_finite(const graft_model *model);
+
 /* As graft_executor_create, with kept features that other executors of the same backbone share (NULL: its
  * own). */
 graft_status graft_executor_create_with(graft_executor **executor, graft_model *model,
