@@ -91,8 +91,7 @@ static const graft_zoo_row rows[] = {
                     .head = "_fc",
                     .size = 224,
                     .classes = 1000,
-                    .published = lite0,
-                    .published_count = 1},
+                    GRAFT_PUBLISHED(lite0)},
         .build = build,
     },
 };
