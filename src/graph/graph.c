@@ -48,18 +48,33 @@ static graft_status copy_attributes(graft_graph *graph, const void **out, const 
     return GRAFT_OK;
 }
 
+static graft_status copy_inputs(graft_graph *graph, graft_node *node, const int *inputs)
+{
+    graft_status status;
+    int *copy;
+    for (int i = 0; i < node->input_count; i++)
+        if (inputs[i] < 0 || inputs[i] >= node->index)
+            return graft_fail(GRAFT_EARGUMENT, "node %s: its input %d is no earlier node", node->name, i);
+    GRAFT_TRY(GRAFT_ARENA_NEW(&graph->arena, &copy, (size_t)node->input_count));
+    GRAFT_TRY(GRAFT_ARENA_NEW(&graph->arena, &node->input_shapes, (size_t)node->input_count));
+    for (int i = 0; i < node->input_count; i++)
+        copy[i] = inputs[i];
+    node->inputs = copy;
+out:
+    return status;
+}
+
 static graft_status infer_node(graft_graph *graph, graft_node *node)
 {
-    graft_shape inputs[GRAFT_NODE_INPUTS];
     for (int i = 0; i < node->input_count; i++)
-        inputs[i] = graph->nodes[node->inputs[i]].shape;
-    graft_status status = node->op->shape(node, inputs, &node->shape);
+        node->input_shapes[i] = graph->nodes[node->inputs[i]].shape;
+    graft_status status = node->op->shape(node, node->input_shapes, &node->shape);
     if (status != GRAFT_OK)
         return graft_fail_within(status, "node %s", node->name);
     node->parameter_count = 0;
     node->first_tensor = graph->tensor_count;
     if (node->op->parameters)
-        node->op->parameters(node, inputs);
+        node->op->parameters(node, node->input_shapes);
     graph->tensor_count += node->parameter_count;
     return GRAFT_OK;
 }
@@ -69,16 +84,10 @@ graft_status graft_graph_append(graft_graph *graph, int *index, const char *name
 {
     graft_status status;
     graft_node node = {.index = (int)graph->count, .op = op, .input_count = input_count};
-    if (input_count > GRAFT_NODE_INPUTS)
-        return graft_fail(GRAFT_ESHAPE, "node %s: %d inputs are too many", name, input_count);
     if (graft_graph_find(graph, name))
         return graft_fail(GRAFT_EARGUMENT, "node %s: there is one of this name already", name);
-    for (int i = 0; i < input_count; i++) {
-        if (inputs[i] < 0 || inputs[i] >= node.index)
-            return graft_fail(GRAFT_EARGUMENT, "node %s: its input %d is no earlier node", name, i);
-        node.inputs[i] = inputs[i];
-    }
     GRAFT_TRY(graft_arena_duplicate(&graph->arena, &node.name, name));
+    GRAFT_TRY(copy_inputs(graph, &node, inputs));
     GRAFT_TRY(copy_attributes(graph, &node.attributes, op, attributes));
     GRAFT_TRY(GRAFT_GROW(&graph->nodes, graph->count, &graph->capacity));
     GRAFT_TRY(infer_node(graph, &node));

@@ -27,7 +27,7 @@ typedef struct graft_parameter {
     graft_shape shape;
 } graft_parameter;
 
-enum { GRAFT_NODE_INPUTS = 8, GRAFT_NODE_PARAMETERS = 5 };
+enum { GRAFT_NODE_PARAMETERS = 5 };
 
 struct graft_node {
     int index;
@@ -35,8 +35,9 @@ struct graft_node {
     const graft_op *op;
     const void *attributes; /* of the type that the operator defines; NULL where it has none */
     int input_count;
-    int inputs[GRAFT_NODE_INPUTS];
-    graft_shape shape; /* of the output for one picture */
+    const int *inputs;         /* the nodes that it reads; in the graph's arena */
+    graft_shape *input_shapes; /* theirs, for one picture */
+    graft_shape shape;         /* of the output for one picture */
     int parameter_count;
     graft_parameter parameters[GRAFT_NODE_PARAMETERS];
     int first_tensor; /* of its parameters among all of the graph's */
@@ -57,7 +58,7 @@ typedef struct graft_graph_output {
 enum { GRAFT_GRAPH_OUTPUTS = 3 };
 
 typedef struct graft_graph {
-    graft_arena arena; /* names and attributes */
+    graft_arena arena; /* names, attributes and inputs */
     graft_node *nodes;
     size_t count;
     size_t capacity;

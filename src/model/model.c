@@ -314,15 +314,12 @@ size_t graft_model_node_count(const graft_model *model)
 void graft_model_node(const graft_model *model, size_t index, graft_node_info *info)
 {
     const graft_node *node = &model->state.graph->nodes[index];
-    graft_shape inputs[GRAFT_NODE_INPUTS];
     *info = (graft_node_info){
         .name = node->name, .op = node->op->name, .shape = node->shape, .trains = node->trains};
-    for (int i = 0; i < node->input_count; i++)
-        inputs[i] = model->state.graph->nodes[node->inputs[i]].shape;
     for (int i = 0; i < node->parameter_count; i++)
         if (node->parameters[i].kind == GRAFT_PARAMETER_LEARNED)
             info->parameters += graft_shape_count(&node->parameters[i].shape);
-    info->macs = node->op->macs ? node->op->macs(node, inputs) : 0;
+    info->macs = node->op->macs ? node->op->macs(node, node->input_shapes) : 0;
     info->backbone = node->backbone;
     info->cut = node->cut;
 }
