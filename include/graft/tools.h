@@ -1,9 +1,10 @@
-/* Small things that programs around graft need as well: files that appear whole or not at all, the word that
- * was meant, and what the machine gives this process. */
+/* Small things that programs around graft need as well: whole files, the word that was meant, and what the
+ * machine gives this process. */
 #ifndef GRAFT_TOOLS_H
 #define GRAFT_TOOLS_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include <graft/status.h>
 
@@ -14,6 +15,10 @@ extern "C" {
 /* Writes a file whole or not at all: beside its place, synced, renamed. GRAFT_EIO says what the system said,
  * and what was there before is still there. */
 GRAFT_API graft_status graft_file_write(const char *path, const void *bytes, size_t size);
+
+/* Reads a whole regular file of `limit` bytes at most. *data is the caller's (free). GRAFT_EIO names the
+ * file. */
+GRAFT_API graft_status graft_file_read(const char *path, size_t limit, uint8_t **data, size_t *size);
 
 /* A folder with its parents; one that exists is fine. GRAFT_EIO. */
 GRAFT_API graft_status graft_folder_create(const char *path);

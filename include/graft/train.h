@@ -43,7 +43,7 @@ static inline graft_sgd_options graft_sgd(float rate, float momentum)
 }
 
 typedef struct graft_executor_options {
-    int batch;   /* the largest training batch; 0: the model is only run */
+    int batch;   /* the largest training batch; 0: the model is only run, all of it frozen */
     int threads; /* of the arithmetic; GRAFT_AUTO: the cores this process may use */
     graft_sgd_options optimizer;
     graft_batch_norm batch_norm;
@@ -120,10 +120,13 @@ GRAFT_API graft_status graft_executor_gradient(const graft_executor *executor, c
                                                size_t count);
 GRAFT_API graft_status graft_executor_parameter(const graft_executor *executor, const char *name, float *out,
                                                 size_t count);
-/* Probabilities (softmax) or logits, (count, classes), of pictures handed over in memory: the whole of
- * prediction. Decoding is on the calling thread. The message of a bad picture says which (index) and why. */
+/* Probabilities, (count, classes), of pictures handed over in memory: the whole of prediction. Decoding is on
+ * the calling thread. The message about a bad picture says why and, where there are several, which (index). */
 GRAFT_API graft_status graft_executor_predict(graft_executor *executor, const graft_picture *pictures,
                                               size_t count, float *probabilities);
+/* The same before the softmax: logits. */
+GRAFT_API graft_status graft_executor_score(graft_executor *executor, const graft_picture *pictures,
+                                            size_t count, float *logits);
 GRAFT_API void graft_softmax(float *rows, size_t count, size_t classes); /* in place */
 
 /* ---- The whole job

@@ -20,9 +20,6 @@ typedef struct graft_mapping {
 graft_status graft_mapping_open(graft_mapping *mapping, const char *path);
 void graft_mapping_close(graft_mapping *mapping);
 
-/* Reads a whole regular file into *data (free it). GRAFT_EIO names the file; `limit` bytes at most. */
-graft_status graft_file_read(const char *path, size_t limit, uint8_t **data, size_t *size);
-
 /* A file that appears whole or not at all: written beside its place, synced, renamed by commit. */
 typedef struct graft_writer {
     FILE *stream;

@@ -18,6 +18,20 @@ static int64_t aligned(int64_t count)
 
 /* ---- What trains ---- */
 
+/* Who only runs a model trains nothing of it: all of it is folded, whatever the model's file marks. */
+static graft_status take_model(graft_executor *e, graft_model *model)
+{
+    graft_status status = GRAFT_OK;
+    if (e->options.batch > 0) {
+        e->model = graft_model_share(model);
+        return GRAFT_OK;
+    }
+    GRAFT_TRY(graft_model_clone(&e->model, model));
+    GRAFT_TRY(graft_model_freeze(e->model, "*"));
+out:
+    return status;
+}
+
 static bool is_trained(const graft_node *node, int slot)
 {
     return node->trains && node->parameters[slot].kind != GRAFT_PARAMETER_COUNTER;
@@ -222,12 +236,12 @@ graft_status graft_executor_create_with(graft_executor **out, graft_model *model
     GRAFT_TRY(check_options(options));
     GRAFT_TRY(graft_model_check_finite(model));
     GRAFT_TRY(GRAFT_NEW(&e));
-    e->model = graft_model_share(model);
     e->options = *options;
     e->slice = GRAFT_SLICE;
     e->training = options->batch > 0;
     e->fresh = true;
     e->drops.seed = options->seed;
+    GRAFT_TRY(take_model(e, model));
     GRAFT_TRY(
         graft_device_create(&e->device, options->threads == GRAFT_AUTO ? graft_cores() : options->threads));
     GRAFT_TRY(set_up_trained(e));

@@ -173,44 +173,58 @@ out:
     return status;
 }
 
-static graft_status predict_slice(graft_executor *e, const graft_picture *pictures, size_t first, int count,
-                                  uint8_t *pixels, float *out)
+typedef struct request {
+    const graft_picture *pictures;
+    size_t count;
+} request;
+
+static graft_status score_slice(graft_executor *e, const request *asked, size_t first, uint8_t *pixels,
+                                float *out)
 {
     graft_status status = GRAFT_OK;
     size_t each = (size_t)e->model->transform.crop * (size_t)e->model->transform.crop * 3;
+    size_t left = asked->count - first;
     const uint8_t *rows[GRAFT_SLICE];
-    graft_batch batch = {.count = count, .pixels = rows};
-    for (int i = 0; i < count; i++) {
+    graft_batch batch = {.count = left < GRAFT_SLICE ? (int)left : GRAFT_SLICE, .pixels = rows};
+    for (int i = 0; i < batch.count; i++) {
+        size_t index = first + (size_t)i;
         rows[i] = pixels + (size_t)i * each;
-        status = fit_picture(pixels + (size_t)i * each, &pictures[i], e->model);
+        status = fit_picture(pixels + (size_t)i * each, &asked->pictures[index], e->model);
         if (status != GRAFT_OK)
-            return graft_fail_within(status, "picture %zu", first + (size_t)i);
+            return asked->count > 1 ? graft_fail_within(status, "picture %zu", index) : status;
     }
     GRAFT_TRY(graft_executor_forward(e, &batch));
-    memcpy(out, e->logits, sizeof(float) * (size_t)count * e->model->class_count);
-    graft_softmax(out, (size_t)count, e->model->class_count);
+    memcpy(out, e->logits, sizeof(float) * (size_t)batch.count * e->model->class_count);
 out:
     return status;
 }
 
-graft_status graft_executor_predict(graft_executor *e, const graft_picture *pictures, size_t count,
-                                    float *probabilities)
+graft_status graft_executor_score(graft_executor *e, const graft_picture *pictures, size_t count,
+                                  float *logits)
 {
     graft_status status = GRAFT_OK;
     uint8_t *pixels = NULL;
+    const request asked = {pictures, count};
     size_t each = (size_t)e->model->transform.crop * (size_t)e->model->transform.crop * 3;
     bool training = e->training;
     int slice = e->slice;
     graft_executor_eval(e);
     e->slice = count == 1 ? 1 : slice; /* one picture does not pay for a whole slice */
     GRAFT_TRY(graft_allocate(&pixels, GRAFT_SLICE, each));
-    for (size_t i = 0; i < count; i += GRAFT_SLICE) {
-        int part = count - i < GRAFT_SLICE ? (int)(count - i) : GRAFT_SLICE;
-        GRAFT_TRY(predict_slice(e, pictures + i, i, part, pixels, probabilities + i * e->model->class_count));
-    }
+    for (size_t i = 0; i < count; i += GRAFT_SLICE)
+        GRAFT_TRY(score_slice(e, &asked, i, pixels, logits + i * e->model->class_count));
 out:
     e->slice = slice;
     e->training = training;
     free(pixels);
+    return status;
+}
+
+graft_status graft_executor_predict(graft_executor *e, const graft_picture *pictures, size_t count,
+                                    float *probabilities)
+{
+    graft_status status = graft_executor_score(e, pictures, count, probabilities);
+    if (status == GRAFT_OK)
+        graft_softmax(probabilities, count, e->model->class_count);
     return status;
 }
