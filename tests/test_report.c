@@ -49,7 +49,7 @@ static void test_outcomes(void **state)
     const int predicted[ROWS] = {0, 1, 0, 0, 2, 2}, ranks[ROWS] = {0, 0, 2, 2, 0, 1};
     /* NumPy: log(sum(exp(row))) - row[label], and the softmax's largest */
     const double losses[ROWS] = {0.407605964,  0.169846020, 1.098612289,
-                                 10.006760850, 0.035976300, 0.992699153};
+                                 10.006760444, 0.035976300, 0.992699153};
     const double most[ROWS] = {0.665240956, 0.843794734, 0.333333333, 0.993262357, 0.964663163, 0.610975051};
     graft_evaluation *e = six();
     assert_int_equal(graft_evaluation_count(e), ROWS);
@@ -257,7 +257,7 @@ static int set_up(void **state)
     options.held_out = 0.34; /* one of each class */
     assert_int_equal(graft_dataset_open(&p->dataset, p->folder, &options), GRAFT_OK);
     assert_int_equal(graft_model_create(&p->model, "efficientnet_lite0", 1), GRAFT_OK);
-    assert_int_equal(graft_model_replace_head(p->model, classes, 2, GRAFT_START_PYTORCH, 1), GRAFT_OK);
+    assert_int_equal(graft_model_replace_head(p->model, NULL, classes, 2, GRAFT_START_PYTORCH, 1), GRAFT_OK);
     *state = p;
     return 0;
 }
@@ -331,7 +331,7 @@ static void test_a_picture_that_has_gone_is_left_out_and_named(void **state)
     for (size_t i = 0; i < 2; i++) {
         graft_missing missing = graft_evaluation_missing(e, i);
         assert_string_equal(graft_dataset_sample(p->dataset, (size_t)missing.sample).name, names[i ? 5 : 1]);
-        assert_non_null(strstr(missing.cause, "No such file"));
+        assert_string_equal(missing.cause, "No such file or directory");
     }
     graft_evaluation_free(e);
     for (int i = 0; i < PICTURES; i++)

@@ -46,6 +46,20 @@ static void close_run(run *r)
     graft_evaluation_free(r->evaluation);
 }
 
+/* A loader's cause begins with the path, which an evaluation's reader knows. */
+static const char *without_path(const char *cause, const char *path)
+{
+    size_t length = strlen(path);
+    bool named = strncmp(cause, path, length) == 0 && strncmp(cause + length, ": ", 2) == 0;
+    return named ? cause + length + 2 : cause;
+}
+
+static graft_status miss(run *r, int sample, const char *cause)
+{
+    const char *path = graft_dataset_sample(r->dataset, (size_t)sample).path;
+    return graft_evaluation_miss(r->evaluation, sample, without_path(cause, path));
+}
+
 /* What can be run of a batch; the rest is missing. */
 static graft_status take_batch(run *r, const graft_batch *all, graft_batch *readable)
 {
@@ -53,7 +67,7 @@ static graft_status take_batch(run *r, const graft_batch *all, graft_batch *read
     int count = 0;
     for (int i = 0; i < all->count; i++) {
         if (!all->pixels[i]) {
-            GRAFT_TRY(graft_evaluation_miss(r->evaluation, all->samples[i], all->causes[i]));
+            GRAFT_TRY(miss(r, all->samples[i], all->causes[i]));
             continue;
         }
         r->samples[count] = all->samples[i];
