@@ -1,14 +1,14 @@
 """Pictures of every kind, and what Pillow and torchvision make of them.
 
-images/decode.txt has a line a file:
+decode.txt has a line a file:
     same NAME          NAME.pillow and NAME.seen hold the expected pixels ("WIDTH HEIGHT\\n", then RGB bytes)
     fail NAME WORDS    decoding fails, and the message contains WORDS
-images/transform.txt has a line a case; the inputs are runs of images/pool.bin, the outputs of images/out.bin:
+transform.txt has a line a case; the inputs are runs of images/pool.bin, the outputs of images/out.bin:
     resize AT W H  X Y BW BH  NEW_W NEW_H FILTER OUT
     fit AT W H  RESIZE CROP FILTER OUT
     box AT W H  X Y BW BH  CROP FILTER OUT
-images/normalize.bin: for each of the transforms below the floats of (3, 16, 16) for the pool's first bytes.
-images/crops.txt: WIDTH HEIGHT LO HI and the mean of width/W, height/H, area, log ratio, x, y of many of
+normalize.bin: for each of the transforms below the floats of (3, 16, 16) for the pool's first bytes.
+crops.txt: WIDTH HEIGHT LO HI and the mean of width/W, height/H, area, log ratio, x, y of many of
     torchvision's random crops, and their standard errors.
 """
 import io
@@ -597,7 +597,6 @@ def make_crops():
 
 
 def make(folder):
-    folder = os.path.join(folder, "images")
     os.makedirs(folder, exist_ok=True)
     rng = np.random.default_rng(5)
     w = Writer(folder)
