@@ -121,7 +121,8 @@ GRAFT_API graft_status graft_executor_gradient(const graft_executor *executor, c
 GRAFT_API graft_status graft_executor_parameter(const graft_executor *executor, const char *name, float *out,
                                                 size_t count);
 /* Probabilities, (count, classes), of pictures handed over in memory: the whole of prediction. Decoding is on
- * the calling thread. The message about a bad picture says why and, where there are several, which (index). */
+ * the calling thread. The message about a bad picture says why and, where there are several, which (index).
+ */
 GRAFT_API graft_status graft_executor_predict(graft_executor *executor, const graft_picture *pictures,
                                               size_t count, float *probabilities);
 /* The same before the softmax: logits. */
