@@ -21,7 +21,7 @@ GRAFT_API void graft_weights_close(graft_weights *weights); /* NULL is legal */
 GRAFT_API const char *graft_weights_path(const graft_weights *weights);
 /* "PyTorch (zip)", "PyTorch (legacy)", "safetensors" */
 GRAFT_API const char *graft_weights_format(const graft_weights *weights);
-/* 64 hexadecimal digits: SHA-256 of the whole file. */
+/* 64 hexadecimal digits: SHA-256 of the whole file, which the first call reads. */
 GRAFT_API const char *graft_weights_sha256(const graft_weights *weights);
 
 /* Tensors, in the order of the file. Views are borrowed until close. */

@@ -1,7 +1,7 @@
 /* What a file is, by its first bytes. Names and extensions are not asked: people rename files, and a failed
  * download leaves an HTML page under the name of the weights. */
+#include <stdbool.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/status.h"
 #include "formats/bytes.h"
@@ -10,6 +10,8 @@
 static const graft_weights_format_row pytorch_zip = {"PyTorch (zip)", graft_pytorch_zip_read};
 static const graft_weights_format_row pytorch_legacy = {"PyTorch (legacy)", graft_pytorch_legacy_read};
 static const graft_weights_format_row safetensors = {"safetensors", graft_safetensors_read};
+
+enum { TEXT_SAMPLE = 64 };
 
 #define BYTES(text) (text), sizeof(text) - 1
 
@@ -39,24 +41,32 @@ static const struct {
     {0, BYTES("GGUF"), NULL, "a GGUF file, not a PyTorch checkpoint or safetensors"},
 };
 
-static bool is_html(const uint8_t *bytes, size_t size)
+static bool is_ascii_text(const uint8_t *bytes, size_t size)
 {
-    while (size > 0 && (strchr(" \t\r\n\xef\xbb\xbf", bytes[0]) && bytes[0])) {
-        bytes++;
-        size--;
-    }
-    static const char *const starts[] = {"<!doctype", "<html", "<head", "<?xml"};
-    for (size_t i = 0; i < sizeof starts / sizeof *starts; i++)
-        if (size >= strlen(starts[i]) && strncasecmp((const char *)bytes, starts[i], strlen(starts[i])) == 0)
-            return true;
-    return false;
+    for (size_t i = 0; i < size; i++)
+        if (bytes[i] >= 0x7f || (bytes[i] < ' ' && (bytes[i] < '\t' || bytes[i] > '\r')))
+            return false;
+    return true;
 }
 
-/* A JSON object behind its length; or a length that can be one and no text (which has no zero bytes), so
- * that a damaged header is named as what it is. */
+/* Text is recognised before safetensors: as a length, its first eight bytes would be beyond all measure. */
+static graft_status refuse_text(const uint8_t *bytes, size_t size)
+{
+    size_t start = size >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0 ? 3 : 0; /* a byte order mark */
+    size_t end = size < start + TEXT_SAMPLE ? size : start + TEXT_SAMPLE;
+    if (!is_ascii_text(bytes + start, end - start))
+        return GRAFT_OK;
+    while (start < end && bytes[start] <= ' ')
+        start++;
+    if (start < end && bytes[start] == '<')
+        return graft_fail(GRAFT_EFORMAT, "a web page (HTML), not a checkpoint: its download went wrong");
+    return graft_fail(GRAFT_EFORMAT, "a text file, not a checkpoint");
+}
+
+/* A JSON object behind its length, or a length that can be one, so that a damaged header is named as such. */
 static bool may_be_safetensors(const uint8_t *bytes, size_t size)
 {
-    return (size > 8 && bytes[8] == '{') || (size >= 8 && graft_u32(bytes + 4) == 0);
+    return size >= 8 && (graft_u32(bytes + 4) == 0 || (size > 8 && bytes[8] == '{'));
 }
 
 graft_status graft_weights_detect(const graft_weights_format_row **format, const uint8_t *bytes, size_t size)
@@ -72,8 +82,9 @@ graft_status graft_weights_detect(const graft_weights_format_row **format, const
         *format = signatures[i].format;
         return GRAFT_OK;
     }
-    if (is_html(bytes, size))
-        return graft_fail(GRAFT_EFORMAT, "a web page (HTML), not a checkpoint: its download went wrong");
+    graft_status status = refuse_text(bytes, size);
+    if (status != GRAFT_OK)
+        return status;
     if (!may_be_safetensors(bytes, size))
         return graft_fail(GRAFT_EFORMAT, "neither a PyTorch checkpoint nor a safetensors file (%zu bytes)",
                           size);

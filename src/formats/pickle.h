@@ -73,6 +73,7 @@ graft_status graft_pickle_read(graft_pickle *pickle, graft_arena *arena, const u
 /* The value of a key, the last where there are several (as in Python); NULL without it or without a dict. */
 graft_value *graft_value_get(const graft_value *dict, const char *key);
 bool graft_value_is_text(const graft_value *value, const char *text);
+bool graft_text_equals(const graft_text *text, const char *word);
 /* "a tuple", "a number", ...: for messages. */
 const char *graft_value_what(const graft_value *value);
 

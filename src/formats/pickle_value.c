@@ -3,10 +3,14 @@
 
 #include "formats/pickle.h"
 
+bool graft_text_equals(const graft_text *text, const char *word)
+{
+    return text->length == strlen(word) && memcmp(text->at, word, text->length) == 0;
+}
+
 bool graft_value_is_text(const graft_value *value, const char *text)
 {
-    return value->kind == GRAFT_VALUE_TEXT && value->text.length == strlen(text) &&
-           memcmp(value->text.at, text, value->text.length) == 0;
+    return value->kind == GRAFT_VALUE_TEXT && graft_text_equals(&value->text, text);
 }
 
 graft_value *graft_value_get(const graft_value *dict, const char *key)

@@ -12,7 +12,7 @@
 #include "base/text.h"
 #include "formats/pytorch.h"
 
-enum { MOST_WRAPPERS = 4, EXPANSION = 8 };
+enum { MOST_WRAPPERS = 4, EXPANSION = 8, LONGEST_NAME = UINT16_MAX };
 
 static const char prefix[] = "module.";
 static const char counter[] = "n_averaged";
@@ -55,8 +55,9 @@ static graft_status copy_name(const char **out, graft_arena *arena, const graft_
 {
     if (key->kind != GRAFT_VALUE_TEXT)
         return graft_fail(GRAFT_EFORMAT, "holds no state dict: %s is a key of it", graft_value_what(key));
-    if (key->text.length > INT32_MAX || memchr(key->text.at, 0, key->text.length))
-        return graft_fail(GRAFT_EFORMAT, "a tensor's name holds a zero byte or is endless");
+    if (key->text.length > LONGEST_NAME || memchr(key->text.at, 0, key->text.length))
+        return graft_fail(GRAFT_EFORMAT, "the name of a tensor has a zero byte or is longer than %d",
+                          LONGEST_NAME);
     return graft_arena_format(arena, out, "%.*s", (int)(key->text.length - skip), key->text.at + skip);
 }
 

@@ -26,8 +26,7 @@ static graft_status read_type(graft_dtype *dtype, const graft_value *type)
     if (type->kind != GRAFT_VALUE_GLOBAL || type->global != GRAFT_GLOBAL_STORAGE)
         return graft_fail(GRAFT_EFORMAT, "a storage in its pickle has %s for a type", graft_value_what(type));
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-        if (type->text.length == strlen(types[i].name) &&
-            memcmp(type->text.at, types[i].name, type->text.length) == 0) {
+        if (graft_text_equals(&type->text, types[i].name)) {
             *dtype = types[i].dtype;
             return GRAFT_OK;
         }
@@ -38,6 +37,12 @@ static graft_status read_type(graft_dtype *dtype, const graft_value *type)
 static bool is_size(const graft_value *value)
 {
     return value->kind == GRAFT_VALUE_INTEGER && value->integer >= 0;
+}
+
+/* A key is a part of a name in a zip archive. */
+static bool is_key(const graft_value *value)
+{
+    return value->kind == GRAFT_VALUE_TEXT && !memchr(value->text.at, 0, value->text.length);
 }
 
 static bool is_view(const graft_value *view)
@@ -52,8 +57,7 @@ static graft_status read_id(graft_storage *storage, const graft_value **view, co
     graft_status status;
     const graft_value *id = persistent->inner;
     if (id->kind != GRAFT_VALUE_TUPLE || id->count < 5 || id->count > 6 ||
-        !graft_value_is_text(id->items[0], "storage") || id->items[2]->kind != GRAFT_VALUE_TEXT ||
-        !is_size(id->items[4]))
+        !graft_value_is_text(id->items[0], "storage") || !is_key(id->items[2]) || !is_size(id->items[4]))
         return graft_fail(GRAFT_EFORMAT, "its pickle names something outside it that is no storage");
     *view = id->count == 6 && id->items[5]->kind != GRAFT_VALUE_NONE ? id->items[5] : NULL;
     if (*view && !is_view(*view))

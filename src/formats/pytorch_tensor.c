@@ -43,21 +43,32 @@ static graft_status read_layout(struct layout *layout, graft_value *const *argum
     layout->shape.rank = (int)size->count;
     GRAFT_TRY(read_sizes(layout->shape.dims, size));
     GRAFT_TRY(read_sizes(layout->strides, stride));
+    for (int i = 0; i < layout->shape.rank; i++)
+        if (layout->shape.dims[i] == 1) /* never stepped by, and may be anything */
+            layout->strides[i] = 0;
 out:
     return status;
 }
 
-/* The last element lies in the storage, and with it all others. Not asked of a tensor without elements. */
-static graft_status check_range(const struct layout *layout, size_t count)
+/* The place of the last element, which is the furthest; false on overflow. Not for a tensor without
+ * elements. */
+static bool find_last(uint64_t *last, const struct layout *layout)
 {
-    int64_t last = layout->offset, step;
+    int64_t at = layout->offset, step;
     for (int i = 0; i < layout->shape.rank; i++)
         if (!graft_int64_multiply(&step, layout->shape.dims[i] - 1, layout->strides[i]) ||
-            __builtin_add_overflow(last, step, &last))
-            last = INT64_MAX;
-    if ((uint64_t)last < count && last != INT64_MAX)
-        return GRAFT_OK;
+            __builtin_add_overflow(at, step, &at))
+            return false;
+    *last = (uint64_t)at;
+    return true;
+}
+
+static graft_status check_range(const struct layout *layout, size_t count)
+{
+    uint64_t last;
     char text[GRAFT_SHAPE_TEXT];
+    if (find_last(&last, layout) && last < count)
+        return GRAFT_OK;
     return graft_fail(GRAFT_EFORMAT, "its shape %s reaches beyond its storage of %zu elements",
                       graft_shape_text(&layout->shape, text), count);
 }
@@ -118,7 +129,7 @@ static graft_status rebuild(graft_tensor_view *view, graft_tensor_reader *reader
     GRAFT_TRY(read_layout(&layout, arguments));
     graft_tensor_view fresh = {.dtype = part.storage->dtype, .shape = layout.shape};
     if (graft_shape_bytes(&fresh.bytes, &fresh.shape, fresh.dtype) != GRAFT_OK)
-        return graft_fail_within(GRAFT_EFORMAT, "cannot be");
+        return graft_fail(GRAFT_EFORMAT, "%s", graft_error_message());
     fresh.data = part.storage->data;
     if (fresh.bytes > 0) {
         GRAFT_TRY(check_range(&layout, part.count));

@@ -5,7 +5,7 @@
  *   FOLDER/byteorder     "little" or "big"; absent means little
  *   FOLDER/version, ...  not needed
  *
- * The folder is called after the file or "archive"; it is the one that has a data.pkl. */
+ * The folder is called after the file, or "archive", and nothing lies outside it. */
 #include <string.h>
 
 #include "base/status.h"
@@ -16,50 +16,49 @@
 typedef struct checkpoint {
     graft_arena *arena;
     graft_zip zip;
-    const graft_zip_entry *pickle;
-    int folder; /* length of its name */
+    const char *folder;
 } checkpoint;
 
-static graft_status find_pickle(checkpoint *c)
+/* All entries lie in one folder. */
+static graft_status find_folder(checkpoint *c)
 {
-    for (size_t i = 0; i < c->zip.count; i++) {
-        const graft_zip_entry *entry = &c->zip.entries[i];
-        const char *slash = strchr(entry->name, '/');
-        if (!slash || strcmp(slash, "/data.pkl") != 0)
-            continue;
-        if (c->pickle)
-            return graft_fail(GRAFT_EFORMAT, "a zip archive of several checkpoints");
-        c->pickle = entry;
-        c->folder = (int)(slash - entry->name);
-    }
-    return c->pickle ? GRAFT_OK
-                     : graft_fail(GRAFT_EFORMAT, "a zip archive, but not a PyTorch checkpoint (no data.pkl)");
+    const char *slash = c->zip.count ? strchr(c->zip.entries[0].name, '/') : NULL;
+    bool good = slash != NULL;
+    for (size_t i = 0; good && i < c->zip.count; i++)
+        good = strncmp(c->zip.entries[i].name, c->zip.entries[0].name,
+                       (size_t)(slash - c->zip.entries[0].name) + 1) == 0;
+    if (!good)
+        return graft_fail(GRAFT_EFORMAT,
+                          "a zip archive, but not a PyTorch checkpoint (more than one folder)");
+    return graft_arena_format(c->arena, &c->folder, "%.*s", (int)(slash - c->zip.entries[0].name),
+                              c->zip.entries[0].name);
 }
 
 static graft_status find_entry(const graft_zip_entry **entry, const checkpoint *c, const char *before,
                                const graft_text *name)
 {
     const char *path;
+    size_t length = name->length < UINT16_MAX ? name->length : UINT16_MAX; /* no entry's name is longer */
     graft_status status =
-        graft_arena_format(c->arena, &path, "%.*s/%s%.*s", c->folder, c->pickle->name, before,
-                           (int)(name->length < UINT16_MAX ? name->length : UINT16_MAX), name->at);
+        graft_arena_format(c->arena, &path, "%s/%s%.*s", c->folder, before, (int)length, name->at);
     if (status == GRAFT_OK)
         *entry = graft_zip_find(&c->zip, path);
     return status;
 }
 
-static graft_status check_kind(const checkpoint *c)
+/* The pickle, if the archive says nothing that forbids to read it. */
+static graft_status find_pickle(const graft_zip_entry **pickle, const checkpoint *c)
 {
     graft_status status;
-    const graft_zip_entry *order, *constants;
-    const graft_text byteorder = {"byteorder", 9}, script = {"constants.pkl", 13};
-    GRAFT_TRY(find_entry(&order, c, "", &byteorder));
-    GRAFT_TRY(find_entry(&constants, c, "", &script));
-    if (constants)
-        return graft_fail(GRAFT_EFORMAT, "a TorchScript program, not a checkpoint of weights "
-                                         "(save model.state_dict() with torch.save)");
+    const graft_zip_entry *data, *order;
+    const graft_text data_name = {"data.pkl", 8}, order_name = {"byteorder", 9};
+    GRAFT_TRY(find_entry(&data, c, "", &data_name));
+    GRAFT_TRY(find_entry(&order, c, "", &order_name));
+    if (!data)
+        return graft_fail(GRAFT_EFORMAT, "a zip archive, but not a PyTorch checkpoint (no data.pkl)");
     if (order && (order->size != 6 || memcmp(order->data, "little", 6) != 0))
         return graft_fail(GRAFT_EFORMAT, "written on a big-endian machine, which graft does not read");
+    *pickle = data;
 out:
     return status;
 }
@@ -91,16 +90,15 @@ graft_status graft_pytorch_zip_read(graft_weights *weights)
     graft_arena arena;
     graft_arena_init(&arena);
     checkpoint c = {.arena = &arena};
+    const graft_zip_entry *entry = NULL;
     graft_pickle pickle;
     graft_storages storages;
     GRAFT_TRY(graft_zip_read(&c.zip, &arena, weights->bytes, weights->size));
-    GRAFT_TRY(find_pickle(&c));
-    GRAFT_TRY(check_kind(&c));
-    GRAFT_TRY(graft_pickle_read(&pickle, &arena, c.pickle->data, c.pickle->size));
-    if (pickle.size != c.pickle->size) {
-        status = graft_fail(GRAFT_EFORMAT, "something follows the pickle in its data.pkl");
-        goto out;
-    }
+    GRAFT_TRY(find_folder(&c));
+    GRAFT_TRY(find_pickle(&entry, &c));
+    GRAFT_TRY(graft_pickle_read(&pickle, &arena, entry->data, entry->size));
+    if (pickle.size != entry->size)
+        GRAFT_TRY(graft_fail(GRAFT_EFORMAT, "something follows the pickle in its data.pkl"));
     GRAFT_TRY(graft_storages_collect(&storages, &arena, pickle.persistent));
     GRAFT_TRY(place_storages(&c, &storages));
     GRAFT_TRY(graft_state_dict_read(weights, pickle.root, &storages));

@@ -103,7 +103,7 @@ static graft_status read_entry(entry *e, const json_t *json)
         return graft_fail(GRAFT_EFORMAT, "is of the type %.40s, which graft does not read", type);
     GRAFT_TRY(read_shape(&e->view.shape, json_object_get(json, "shape")));
     if (graft_shape_bytes(&e->view.bytes, &e->view.shape, e->view.dtype) != GRAFT_OK)
-        return graft_fail_within(GRAFT_EFORMAT, "cannot be");
+        return graft_fail(GRAFT_EFORMAT, "%s", graft_error_message());
     if (e->end < e->begin || e->end - e->begin != e->view.bytes)
         return graft_fail(GRAFT_EFORMAT, "has the place %llu to %llu for %zu bytes",
                           (unsigned long long)e->begin, (unsigned long long)e->end, e->view.bytes);

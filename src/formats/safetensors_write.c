@@ -58,26 +58,30 @@ static graft_status check_tensor(const graft_tensor_view *tensor)
     if (!tensor->name || strcmp(tensor->name, metadata_key) == 0)
         return graft_fail(GRAFT_EARGUMENT, "a tensor cannot be named %s",
                           tensor->name ? tensor->name : "nothing");
-    if (tensor->shape.rank < 0 || tensor->shape.rank > GRAFT_MAX_RANK ||
-        graft_shape_bytes(&bytes, &tensor->shape, tensor->dtype) != GRAFT_OK || bytes != tensor->bytes)
-        return graft_fail(GRAFT_EARGUMENT, "the tensor %.200s has not the bytes of its shape", tensor->name);
+    if ((unsigned)tensor->dtype > GRAFT_F8_E5M2 || (unsigned)tensor->shape.rank > GRAFT_MAX_RANK ||
+        graft_shape_bytes(&bytes, &tensor->shape, tensor->dtype) != GRAFT_OK || bytes != tensor->bytes ||
+        (bytes && !tensor->data))
+        return graft_fail(GRAFT_EARGUMENT, "the tensor %.200s does not have the bytes of its shape",
+                          tensor->name);
     return GRAFT_OK;
 }
 
 /* Pointers to the tensors in the order of the file. */
 static graft_status order(const graft_tensor_view ***out, const graft_tensor_view *tensors, size_t count)
 {
+    graft_status status;
     const graft_tensor_view **ordered;
-    graft_status status = GRAFT_NEW_ARRAY(&ordered, count);
-    if (status != GRAFT_OK)
-        return status;
     size_t placed = 0;
+    for (size_t i = 0; i < count; i++)
+        GRAFT_TRY(check_tensor(&tensors[i]));
+    GRAFT_TRY(GRAFT_NEW_ARRAY(&ordered, count));
     for (size_t width = 8; width > 0; width /= 2)
         for (size_t i = 0; i < count; i++)
             if (graft_dtype_size(tensors[i].dtype) == width)
                 ordered[placed++] = &tensors[i];
     *out = ordered;
-    return GRAFT_OK;
+out:
+    return status;
 }
 
 static graft_status make_header(char **out, const graft_tensor_view *const *tensors, size_t count,
@@ -89,7 +93,6 @@ static graft_status make_header(char **out, const graft_tensor_view *const *tens
     if (pairs)
         GRAFT_TRY(add_metadata(header, metadata, pairs));
     for (size_t i = 0; i < count; i++) {
-        GRAFT_TRY(check_tensor(tensors[i]));
         GRAFT_TRY(set_once(header, tensors[i]->name, describe(tensors[i], begin)));
         if (!graft_size_add(&begin, begin, tensors[i]->bytes)) {
             status = graft_fail(GRAFT_EARGUMENT, "these tensors are too large for one file");

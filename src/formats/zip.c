@@ -101,7 +101,8 @@ static graft_status read_zip64(struct archive *archive, const uint8_t *end)
 static graft_status read_end(struct archive *archive)
 {
     if (archive->size < END || !is_at(archive, archive->size - END, END, "PK\5\6"))
-        return graft_fail(GRAFT_EFORMAT, "ends early: a zip archive without its end record (%zu bytes)",
+        return graft_fail(GRAFT_EFORMAT,
+                          "cut off (or something follows its end): no zip archive ends like this (%zu bytes)",
                           archive->size);
     uint64_t at = archive->size - END;
     const uint8_t *end = archive->bytes + at;
@@ -213,7 +214,9 @@ static bool same(const struct header *local, const struct header *central)
 static graft_status check_kind(const struct header *header, const char *name)
 {
     if (header->method != 0)
-        return graft_fail(GRAFT_EFORMAT, "its entry %.200s is compressed; torch.save only stores", name);
+        return graft_fail(
+            GRAFT_EFORMAT,
+            "its entry %.200s is compressed: not written by torch.save (a TorchScript program?)", name);
     if (header->flags & ~(FLAG_DESCRIPTOR | FLAG_UTF8))
         return graft_fail(GRAFT_EFORMAT, "its entry %.200s has the zip flags %#x, which are not read", name,
                           header->flags);
