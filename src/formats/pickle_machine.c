@@ -7,8 +7,8 @@
 #include "base/status.h"
 #include "base/text.h"
 
-/* A tensor takes 36 steps and 9 places of the memo: room for 400,000 of them. */
-enum { MOST_STEPS = 1 << 24, MOST_STACK = 1 << 20, MOST_MEMO = 1 << 22 };
+/* A tensor takes 36 steps and 9 places of the memo: room for 200,000 of them. */
+enum { MOST_STEPS = 1 << 23, MOST_STACK = 1 << 20, MOST_MEMO = 1 << 21 };
 
 graft_status graft_machine_step(graft_machine *m, size_t steps)
 {

@@ -97,7 +97,7 @@ def old_text(value):
 
 
 def integer(value):
-    return b"J" + struct.pack("<i", value)
+    return b"J" + struct.pack("<i", value) if abs(value) < 1 << 31 else b"\x8a\x08" + struct.pack("<q", value)
 
 
 def sequence(values):
@@ -216,6 +216,60 @@ def one(value, **options):
     return saved({"x": value}, **options)
 
 
+def wrong_tensors():
+    """name -> (program of one tensor over the storage 0 of 4 floats, words of the message)"""
+    good = storage_id("FloatStorage", "0", 4)
+    huge = 1 << 62
+    call = tensor(good, 0, [4], [1])
+
+    def calling(name, *arguments):
+        return b"ctorch._utils\n" + name + b"\n(" + b"".join(arguments) + b"tR"
+
+    def stored(storage):
+        return tensor(storage, 0, [4], [1])
+
+    return {
+        "negative size": (tensor(good, 0, [-1], [1]), "the tensor w: its size or stride is not"),
+        "negative stride": (tensor(good, 0, [2], [-1]), "its size or stride is not"),
+        "negative offset": (tensor(good, -1, [2], [1]), "its offset, size and stride"),
+        "text size": (tensor(good, 0, [4], [1]).replace(integer(4) + b"t" + b"(", text("4") + b"t" + b"("), "its size or"),
+        "list size": (tensor(good, 0, [4], [1]).replace(sequence([4]), b"]"), "its offset, size and stride"),
+        "other rank": (tensor(good, 0, [2, 2], [1]), "its offset, size and stride"),
+        "large offset": (tensor(good, 2, [3], [1]), "reaches beyond its storage of 4 elements"),
+        "large size": (tensor(good, 0, [5], [1]), "reaches beyond"),
+        "large stride": (tensor(good, 0, [2], [4]), "reaches beyond"),
+        "endless stride": (tensor(good, 0, [3], [huge]), "reaches beyond"),
+        "endless offset": (tensor(good, (1 << 63) - 1, [2], [1]), "reaches beyond"),
+        "endless size": (tensor(good, 0, [huge, huge], [0, 0]), "is too large"),
+        "endless and empty": (tensor(good, 0, [huge, huge, 0], [0, 0, 1]), "is too large"),
+        "not a storage": (tensor(text("x"), 0, [4], [1]), "is made of a text, not of a storage"),
+        "no arguments": (calling(b"_rebuild_tensor_v2"), "is made of 0 arguments"),
+        "five arguments": (calling(b"_rebuild_tensor", good, integer(0), b")))"), "is made of 5 arguments"),
+        "eight arguments": (call[:-2] + b"NNtR", "is made of 8 arguments"),
+        "parameter of nothing": (calling(b"_rebuild_parameter", b"N\x89N"), "a parameter that is not made of a tensor"),
+        "parameter alone": (calling(b"_rebuild_parameter", call), "a parameter that is not"),
+        "parameter twice": (calling(b"_rebuild_parameter", calling(b"_rebuild_parameter", call, b"\x89N"), b"\x89N"),
+                            "a parameter that is not"),
+        "a storage": (good, "its entry w is a storage"),
+        "a type": (b"ctorch\nfloat32\n", "its entry w is a type"),
+        "id of nothing": (stored(b"NQ"), "that is no storage"),
+        "id of another kind": (stored(good.replace(b"storage", b"machine")), "that is no storage"),
+        "id of four": (stored(good.replace(integer(4), b"")), "that is no storage"),
+        "id of seven": (stored(good.replace(b"tQ", b"NNtQ")), "that is no storage"),
+        "id with a number for a key": (stored(good.replace(text("0"), integer(0))), "that is no storage"),
+        "id with a zero byte": (stored(storage_id("FloatStorage", "0\0x", 4)), "that is no storage"),
+        "id of minus one": (stored(storage_id("FloatStorage", "0", -1)), "that is no storage"),
+        "id of a part": (stored(storage_id("FloatStorage", "0", 4, ("v", -1, 4))), "a part of a storage wrongly"),
+        "a part beyond": (stored(storage_id("FloatStorage", "0", 4, ("v", 2, 3))), "elements 2 to 5 of a storage of 4"),
+        "beyond its part": (stored(storage_id("FloatStorage", "0", 4, ("v", 1, 3))), "its storage of 3 elements"),
+        "endless storage": (stored(storage_id("FloatStorage", "0", huge)), "cannot be"),
+        "unknown storage": (stored(storage_id("TextStorage", "0", 4)), "torch.TextStorage"),
+        "type for a storage": (stored(good.replace(b"FloatStorage", b"float32")), "has a type for a type"),
+        "two types": (call + b"\x85" + stored(storage_id("IntStorage", "0", 4)), "two sizes or element types"),
+        "two sizes": (call + b"\x85" + stored(storage_id("FloatStorage", "0", 3)), "two sizes or element types"),
+    }
+
+
 def refused():
     """name -> (bytes, words of the message)"""
     legacy = {"_use_new_zipfile_serialization": False}
@@ -332,6 +386,12 @@ def make(folder):
         write(folder, name + ".txt", "".join(line(*item) for item in state.items()).encode())
         lines.append(f"same {name}\n")
     others = refused()
+    for name, (program, words) in wrong_tensors().items():
+        pool = [("0", np.arange(4, dtype="<f4"))]
+        program = text("v") + program.replace(b"\x85", text("w")) if b"\x85" in program else text("w") + program
+        others[name + ".wrong.pth"] = zip_bytes(b"}(" + program + b"u", pool), words
+        if b"Q" in program:  # without a storage the legacy form already differs in its list
+            others[name + ".wrong.legacy.pth"] = legacy_bytes(b"}(" + program + b"u", pool), words
     assert not files.keys() & others.keys()
     for name, (data, words) in others.items():
         write(folder, name, data)
