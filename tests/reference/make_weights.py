@@ -4,9 +4,11 @@ weights/files.txt has a line a file:
     same NAME         NAME.txt has a line a tensor in order: NAME DTYPE DIMS HEX, where DIMS is "2,3" or "-" for a
                        scalar and HEX its dense bytes, "-" for none
     fail NAME|WORDS   opening fails with a message that contains WORDS
+weights/all.safetensors is what the writer must write, to the byte.
 """
 import collections
 import io
+import json
 import os
 import pickle
 import struct
@@ -342,6 +344,28 @@ def other_zip():
     return out.getvalue()
 
 
+# ---- safetensors, written without its package
+
+
+def safetensors():
+    """What tests/test_safetensors_write.c writes: a tensor of every type, and shapes of every kind."""
+    sizes = {"F32": 4, "F64": 8, "F16": 2, "BF16": 2, "I8": 1, "I16": 2, "I32": 4, "I64": 8, "U8": 1, "U16": 2, "U32": 4,
+             "U64": 8, "BOOL": 1, "F8_E4M3": 1, "F8_E5M2": 1}
+    tensors = [(kind.lower(), kind, [3, 1]) for kind in sizes]
+    tensors += [("scalar", "I16", []), ("none", "I16", [0]), ("none2", "I16", [2, 0, 3]), ('"q"/\\', "I16", [3, 1]),
+                ("ümläut", "I16", [3, 1])]
+    tensors.sort(key=lambda tensor: -sizes[tensor[1]])
+    header = {"__metadata__": {"format": "pt", "graft.classes": '["a\\"b","ü"]', "": "an empty key"}}
+    data = b""
+    for name, kind, shape in tensors:
+        begin = len(data)
+        data += bytes(range(1, 25))[:int(np.prod(shape)) * sizes[kind]]
+        header[name] = {"dtype": kind, "shape": shape, "data_offsets": [begin, len(data)]}
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return struct.pack("<Q", len(text)) + text + data
+
+
 # ---- what is expected
 
 
@@ -396,4 +420,5 @@ def make(folder):
     for name, (data, words) in others.items():
         write(folder, name, data)
         lines.append(f"fail {name}|{words}\n")
+    write(folder, "all.safetensors", safetensors())
     write(folder, "files.txt", "".join(lines).encode())
