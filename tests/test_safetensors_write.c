@@ -25,6 +25,12 @@ static char folder[] = "/tmp/graft-test-safetensors-XXXXXX";
 static int setup(void **state)
 {
     (void)state;
+    const char *reference = getenv("GRAFT_TEST_REFERENCE");
+    char *whole = reference ? realpath(reference, NULL) : NULL; /* it may be relative */
+    if (!whole)
+        return -1;
+    setenv("GRAFT_TEST_REFERENCE", whole, 1);
+    free(whole);
     return mkdtemp(folder) ? chdir(folder) : -1;
 }
 
