@@ -15,6 +15,7 @@
 #include "cli/suggest.h"
 
 const command *const commands[] = {
+    &command_train,
     &command_help,
     NULL,
 };
@@ -85,5 +86,6 @@ int main(int count, char **values)
 {
     hold_streams();
     signal(SIGPIPE, SIG_IGN); /* a reader that leaves must not end a training */
+    signal(SIGXFSZ, SIG_IGN); /* a limit on files is a failure to write like others */
     return flush_output(dispatch(count, values));
 }

@@ -43,7 +43,7 @@ static int columns(FILE *stream)
 
 static void put_label(FILE *stream, const char *label)
 {
-    bool bold = is_terminal(stream) && !is_set("NO_COLOR");
+    bool bold = label[0] && is_terminal(stream) && !is_set("NO_COLOR");
     int blanks = LABEL - (int)strlen(label);
     fprintf(stream, "%s%s%s%*s", bold ? "\033[1m" : "", label, bold ? "\033[0m" : "", blanks > 0 ? blanks : 1,
             "");
@@ -92,67 +92,66 @@ static double rate_of(const screen_state *s, size_t done, double now)
 }
 
 /* Draws the text over what stood on the line, cut to its width. */
-static void redraw(const char *label, const char *text)
+static void redraw(screen_state *s, const char *label, const char *text)
 {
     int room = columns(stderr) - LABEL - 1;
     fputc('\r', stderr);
     put_label(stderr, label);
     fprintf(stderr, "%-*.*s", room, room, text);
     fflush(stderr);
+    s->open = true;
 }
 
-static void draw_bar(const screen_state *s, size_t done, double now)
+static void draw_bar(screen_state *s, size_t done, double now)
 {
     char text[256], bar[BAR + 1];
     size_t full = s->total ? done * BAR / s->total : BAR;
-    double rate = rate_of(s, done, now);
+    double rate = rate_of(s, done, now), left = rate > 0.0 ? (double)(s->total - done) / rate : 0.0;
+    bool finished = done == s->total;
     memset(bar, ' ', BAR);
     memset(bar, '=', full);
     if (full > 0)
         bar[full - 1] = '>';
     bar[BAR] = 0;
-    snprintf(text, sizeof text, "[%s] %s/%s %s  %s a second  %s%s", bar, screen_count(done),
-             screen_count(s->total), s->unit ? s->unit : "", screen_count((size_t)rate),
-             done < s->total && rate > 0.0 ? screen_time((double)(s->total - done) / rate)
-                                           : screen_time(now - s->began),
-             done < s->total ? " left" : "");
-    redraw(s->what, text);
+    snprintf(text, sizeof text, "[%s] %s/%s %s  %.*f a second  %s%s", bar, screen_count(done),
+             screen_count(s->total), s->unit ? s->unit : "", rate < 10.0, rate,
+             screen_time(finished ? now - s->began : left), finished ? "" : " left");
+    redraw(s, s->what, text);
 }
 
 static void begin_work(screen_state *s, const char *what, size_t total, double now)
 {
-    screen_close(s);
+    if (!s->passing)
+        screen_close(s);
     s->what = what;
     s->total = total;
-    s->began = now;
-    s->drawn = 0.0;
+    s->began = s->drawn = now;
 }
 
-/* The plain line of work that is done. */
-static void say_done(const screen_state *s, size_t done, double now)
+/* What stays of work that is done: the bar, a plain line, or nothing. */
+static void end_work(screen_state *s, size_t done, double now)
 {
-    screen_line(stderr, s->what, "%s %s, %s a second, %s", screen_count(done), s->unit ? s->unit : "",
-                screen_count((size_t)rate_of(s, done, now)), screen_time(now - s->began));
+    if (s->passing)
+        screen_erase(s);
+    else if (!s->quiet && !is_terminal(stderr))
+        screen_line(stderr, s->what, "%s %s, %.*f a second, %s", screen_count(done), s->unit ? s->unit : "",
+                    rate_of(s, done, now) < 10.0, rate_of(s, done, now), screen_time(now - s->began));
+    screen_close(s);
+    s->what = NULL;
 }
 
 int screen_progress(void *state, const char *what, size_t done, size_t total)
 {
     screen_state *s = state;
     double now = graft_clock();
-    bool terminal = !s->quiet && is_terminal(stderr);
     if (!s->what || strcmp(s->what, what) != 0 || s->total != total)
         begin_work(s, what, total, now);
-    if (terminal && (done == total || now - s->drawn >= 0.1)) {
+    if (screen_redraws(s) && (done < total ? now - s->drawn >= 0.1 : !s->passing)) {
         s->drawn = now;
-        s->open = true;
         draw_bar(s, done, now);
     }
-    if (done == total) {
-        if (!s->quiet && !terminal && total > 0)
-            say_done(s, done, now);
-        screen_close(s);
-        s->what = NULL;
-    }
+    if (done == total)
+        end_work(s, done, now);
     return screen_interrupted();
 }
 
@@ -160,13 +159,12 @@ void screen_redraw(screen_state *s, const char *label, const char *format, ...)
 {
     char text[512];
     va_list list;
-    if (s->quiet || !is_terminal(stderr))
+    if (!screen_redraws(s))
         return;
     va_start(list, format);
     vsnprintf(text, sizeof text, format, list);
     va_end(list);
-    redraw(label, text);
-    s->open = true;
+    redraw(s, label, text);
 }
 
 bool screen_redraws(const screen_state *s)
@@ -178,5 +176,12 @@ void screen_close(screen_state *s)
 {
     if (s->open)
         fputc('\n', stderr);
+    s->open = false;
+}
+
+void screen_erase(screen_state *s)
+{
+    if (s->open)
+        fprintf(stderr, "\r%*s\r", columns(stderr) - 1, "");
     s->open = false;
 }

@@ -36,7 +36,8 @@ typedef struct screen_state {
     const char *what; /* the work that is shown; the rest is the screen's own */
     double began, drawn;
     size_t total;
-    bool open; /* a bar stands unfinished on the line */
+    bool open;    /* a bar stands unfinished on the line */
+    bool passing; /* set by the caller: a bar that goes when the work is done, and no plain line */
 } screen_state;
 int screen_progress(void *state, const char *what, size_t done, size_t total);
 /* A line that the next one replaces: on a terminal alone, where screen_redraws is true; elsewhere nothing is
@@ -44,8 +45,9 @@ int screen_progress(void *state, const char *what, size_t done, size_t total);
 void screen_redraw(screen_state *state, const char *label, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 bool screen_redraws(const screen_state *state);
-/* Ends an unfinished bar or line, so that other text may follow. */
+/* Ends an unfinished bar or line, so that other text may follow; or blanks it. */
 void screen_close(screen_state *state);
+void screen_erase(screen_state *state);
 
 /* SIGINT and SIGTERM from now on ask for a clean end; the second one ends the process at once. */
 void screen_catch_interrupts(void);

@@ -1,0 +1,27 @@
+/* RUN: the folder that a training leaves behind. */
+#ifndef GRAFT_CLI_RUN_FOLDER_H
+#define GRAFT_CLI_RUN_FOLDER_H
+
+#include <stdbool.h>
+
+typedef struct run_folder {
+    char *path;       /* as it is shown and opened */
+    bool made;        /* by us */
+    bool made_parent; /* "runs" too */
+} run_folder;
+
+/* Whether `out` (--out) may be used; says why not. NULL is legal. */
+bool run_folder_check(const char *out, bool force);
+/* Makes `out`, or the first free one of runs/NAME-1, runs/NAME-2, ... with the name of the folder `data`, and
+ * makes sure that files can be written there. Says why not. */
+bool run_folder_create(run_folder *run, const char *out, bool force, const char *data);
+/* "RUN/NAME"; the caller frees it. NULL after a sentence. */
+char *run_folder_file(const run_folder *run, const char *name);
+/* Before a new model is written: what an older run left beside it goes, so that no mixture stays whatever
+ * happens next. */
+void run_folder_clear(const run_folder *run);
+/* Takes away what was made, as long as nothing was saved there; frees the path. */
+void run_folder_abandon(run_folder *run);
+void run_folder_dispose(run_folder *run);
+
+#endif

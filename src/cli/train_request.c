@@ -1,0 +1,172 @@
+/* The options of `graft train`, what they become, and which of them contradict each other. */
+#include "cli/train.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FLAG   .kind = OPTION_FLAG
+#define TEXT   .kind = OPTION_TEXT
+#define WORDS  .kind = OPTION_WORD, .words
+#define WHOLE  .kind = OPTION_INTEGER
+#define NUMBER .kind = OPTION_NUMBER
+
+const option train_options[] = {
+    {"model", "NAME", "efficientnet_lite0", "the network", TEXT},
+    {"weights", "FILE", "the network's published file in graft's cache",
+     "weights to start from: a checkpoint of PyTorch or a safetensors file; \"none\": random ones", TEXT},
+    {"trainable", "head|all|PATTERN,...", "head",
+     "what trains beside the new head: node or module paths, or globs whose * crosses dots", TEXT},
+    {"freeze", "PATTERN,...", NULL, "all trains but this, the complement of --trainable", TEXT},
+    {"epochs", "N", "50 for a head, 8 otherwise", "epochs of the last phase", WHOLE, 1, 100000},
+    {"batch", "N", "32", "pictures in a step", WHOLE, 1, 65536},
+    {"lr", "RATE", "20 / mean of |features|^2 for a head, .003 otherwise", "learning rate", NUMBER, 0, 1000},
+    {"body-lr", "RATE", "as --lr", "learning rate of trained nodes outside the head", NUMBER, 0, 1000},
+    {"momentum", "M", ".9", "momentum of SGD", NUMBER, 0, 1},
+    {"weight-decay", "D", "min(.01, 2.5 / pictures) for a head, 1e-4 otherwise",
+     "weight decay, of weights only (not of biases and batch norm)", NUMBER, 0, 1},
+    {"schedule", "cosine|constant", "cosine", "the learning rate over the steps", WORDS = "cosine|constant"},
+    {"warmup", "FRACTION", "0 for a head, .1 otherwise", "part of the steps in which the rate rises", NUMBER,
+     0, 1},
+    {"clip", "NORM", "0 for a head, 1 otherwise", "norm that all gradients together are clipped to; 0: off",
+     NUMBER, 0, 1e9},
+    {"start", "probe|zero|pytorch", "zero for a head, probe otherwise",
+     "what the new head starts from: a head trained alone, zeros, or nn.Linear's own initialisation",
+     WORDS = "probe|zero|pytorch"},
+    {"augment", "none|flip|crop", "flip for a head, crop otherwise",
+     "flip: mirror images; crop: random crops of .5 to 1 of the area, and mirror images",
+     WORDS = "none|flip|crop"},
+    {"batch-norm", "still|train", "still",
+     "batch norm in trained parts; still: running statistics are used and left alone", WORDS = "still|train"},
+    {"val", "FRACTION|DIR", ".2, or DATA's own val folder",
+     "what is held out: a part of each class, or a folder of class folders; 0: nothing", TEXT},
+    {"pictures", "as-seen|as-pillow", "as-seen",
+     "as-seen: turned by EXIF, alpha on white; as-pillow: as Image.open(f).convert(\"RGB\") has them",
+     WORDS = "as-seen|as-pillow"},
+    {"folds", "K", NULL, "first K-fold figures of a head on the training pictures", WHOLE, 2, 1000},
+    {"seed", "N", "0", "of the split, the order, the views and random weights", WHOLE, 0, 9007199254740992.0},
+    {"threads", "N", "the cores this process may use", "threads of the arithmetic", WHOLE, 1, 1024},
+    {"workers", "N", "min(4, threads)", "threads that decode pictures", WHOLE, 0, 1024},
+    {"out", "RUN", "runs/DATA-1, -2, ...", "the folder of the result", TEXT},
+    {"force", NULL, NULL, "overwrite a run that is there already", FLAG},
+    {"json", NULL, NULL, "JSON Lines on stdout", FLAG},
+    {"quiet", NULL, NULL, "say on stderr only what goes wrong", FLAG},
+    {NULL},
+};
+
+bool train_val_fraction(double *fraction, const char *text)
+{
+    char *end;
+    double value = strtod(text, &end);
+    if (end == text || *end)
+        return false;
+    *fraction = value;
+    return true;
+}
+
+/* ---- Contradictions ---- */
+
+static bool is_head_only(const train_request *r)
+{
+    for (size_t i = 0; i < r->fit.trainable_count; i++)
+        if (strcmp(r->trainable[i], "head") != 0)
+            return false;
+    return r->fit.freeze_count == 0;
+}
+
+/* An empty list: "--trainable ,". */
+static bool is_nothing(const arguments *given, const char *name, size_t count)
+{
+    return argument_given(given, name) && count == 0;
+}
+
+static bool check_fraction(const train_request *r)
+{
+    double fraction = r->dataset.held_out;
+    return fraction == GRAFT_AUTO || (fraction >= 0.0 && fraction < 1.0);
+}
+
+/* The sentence about what makes no sense together; NULL: all does. */
+static const char *contradiction(const train_request *r, const arguments *given)
+{
+    if (is_nothing(given, "trainable", r->fit.trainable_count))
+        return "--trainable names nothing";
+    if (is_nothing(given, "freeze", r->fit.freeze_count))
+        return "--freeze names nothing";
+    if (r->trainable && r->freeze)
+        return "--trainable and --freeze are complements of each other: give one of them";
+    if (!check_fraction(r))
+        return "--val is not possible: a part of each class from 0 to below 1, or a folder";
+    if (is_head_only(r) && argument_given(given, "body-lr"))
+        return "--body-lr is the rate of what trains outside the head, and here the head alone does "
+               "(--trainable)";
+    if (is_head_only(r) && r->fit.batch_norm == GRAFT_BATCH_NORM_TRAIN)
+        return "--batch-norm train is for trained parts outside the head, and here the head alone trains "
+               "(--trainable)";
+    return NULL;
+}
+
+/* ---- Reading ---- */
+
+static void read_data(train_request *r, const arguments *given)
+{
+    const char *val = argument_text(given, "val");
+    r->dataset = (graft_dataset_options)GRAFT_DATASET_OPTIONS_INIT;
+    r->dataset.seed = r->fit.seed;
+    r->dataset.sight = (graft_sight)argument_word(given, "pictures", GRAFT_AS_SEEN);
+    if (val && !train_val_fraction(&r->dataset.held_out, val))
+        r->dataset.held_out_folder = val;
+    int threads = r->fit.threads == GRAFT_AUTO ? graft_cores() : r->fit.threads;
+    r->dataset.workers = r->fit.workers != GRAFT_AUTO ? r->fit.workers : threads < 4 ? threads : 4;
+}
+
+static void read_fit(train_request *r, const arguments *given)
+{
+    graft_fit_options *fit = &r->fit;
+    *fit = (graft_fit_options)GRAFT_FIT_OPTIONS_INIT;
+    r->trainable = argument_list(given, "trainable", &fit->trainable_count);
+    r->freeze = argument_list(given, "freeze", &fit->freeze_count);
+    fit->trainable = r->trainable;
+    fit->freeze = r->freeze;
+    fit->epochs = (int)argument_integer(given, "epochs", GRAFT_AUTO);
+    fit->batch = (int)argument_integer(given, "batch", GRAFT_AUTO);
+    fit->rate = argument_number(given, "lr", GRAFT_AUTO);
+    fit->body_rate = argument_number(given, "body-lr", GRAFT_AUTO);
+    fit->momentum = argument_number(given, "momentum", GRAFT_AUTO);
+    fit->decay = argument_number(given, "weight-decay", GRAFT_AUTO);
+    fit->warmup = argument_number(given, "warmup", GRAFT_AUTO);
+    fit->clip = argument_number(given, "clip", GRAFT_AUTO);
+    fit->schedule = argument_word(given, "schedule", GRAFT_AUTO);
+    fit->start = argument_word(given, "start", GRAFT_FIT_AUTO);
+    fit->augment = argument_word(given, "augment", GRAFT_AUTO);
+    fit->batch_norm = argument_word(given, "batch-norm", GRAFT_BATCH_NORM_STILL);
+    fit->folds = (int)argument_integer(given, "folds", 0);
+    fit->seed = (uint64_t)argument_integer(given, "seed", 0);
+    fit->threads = (int)argument_integer(given, "threads", GRAFT_AUTO);
+    fit->workers = (int)argument_integer(given, "workers", GRAFT_AUTO);
+}
+
+bool train_request_read(train_request *r, const arguments *given)
+{
+    r->given = given;
+    r->data = argument_at(given, 0);
+    r->network = argument_text(given, "model") ? argument_text(given, "model") : "efficientnet_lite0";
+    r->weights = argument_text(given, "weights");
+    r->random_weights = r->weights && strcmp(r->weights, "none") == 0;
+    r->out = argument_text(given, "out");
+    r->force = argument_given(given, "force");
+    r->json = argument_given(given, "json");
+    r->quiet = argument_given(given, "quiet");
+    read_fit(r, given);
+    read_data(r, given);
+    const char *sentence = contradiction(r, given);
+    if (!sentence)
+        return true;
+    screen_fail("%s", sentence);
+    return false;
+}
+
+void train_request_dispose(train_request *r)
+{
+    free(r->trainable);
+    free(r->freeze);
+}

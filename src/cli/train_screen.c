@@ -1,0 +1,286 @@
+/* What `graft train` says on stderr while it works and when it is done. */
+#include <errno.h>
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/figures.h"
+#include "cli/train.h"
+
+enum { SHOWN = 3, NAME_COLUMNS = 60, CAUSE_COLUMNS = 90 };
+
+/* ---- Pictures ---- */
+
+/* "held out (a fixed fifth of each class)" */
+static void say_pictures(const train_job *job)
+{
+    const graft_dataset *d = job->dataset;
+    size_t train = graft_dataset_set_count(d, GRAFT_SET_TRAIN, -1);
+    size_t held_out = graft_dataset_set_count(d, GRAFT_SET_HELD_OUT, -1);
+    const graft_dataset_options *o = &job->request.dataset;
+    double fraction = o->held_out == GRAFT_AUTO ? 0.2 : o->held_out;
+    char how[256] = "";
+    if (o->held_out_folder)
+        snprintf(how, sizeof how, " (%s)", screen_name(o->held_out_folder, NAME_COLUMNS));
+    else if (graft_dataset_has_own_held_out(d))
+        snprintf(how, sizeof how, " (DATA's own folder)");
+    else if (held_out > 0)
+        snprintf(how, sizeof how, " (a fixed %.4g %% of each class)", 100.0 * fraction);
+    screen_line(stderr, "pictures", "%s in %s classes: %s to train, %s held out%s",
+                screen_count(train + held_out), screen_count(graft_dataset_class_count(d)),
+                screen_count(train), held_out ? screen_count(held_out) : "nothing", how);
+}
+
+static void say_skipped(const graft_dataset *d)
+{
+    size_t skipped = graft_dataset_set_count(d, GRAFT_SET_SKIPPED, -1), shown = 0;
+    for (size_t i = 0; i < graft_dataset_count(d) && shown < SHOWN; i++) {
+        graft_sample sample = graft_dataset_sample(d, i);
+        char count[48] = "";
+        if (sample.set != GRAFT_SET_SKIPPED)
+            continue;
+        if (shown == 0 && skipped > 1)
+            snprintf(count, sizeof count, "%s: ", screen_count(skipped));
+        screen_line(stderr, shown ? "" : "skipped", "%s%s: %s", count, screen_name(sample.name, NAME_COLUMNS),
+                    screen_name(sample.cause, CAUSE_COLUMNS));
+        shown++;
+    }
+    if (skipped > shown)
+        screen_line(stderr, "", "and %s more; all of them will stand in pictures.csv",
+                    screen_count(skipped - shown));
+}
+
+static void say_ignored(const graft_dataset *d)
+{
+    size_t ignored = graft_dataset_ignored_count(d);
+    if (ignored == 0)
+        return;
+    screen_line(stderr, "ignored", "%s %s no picture by name: %s%s", screen_count(ignored),
+                ignored == 1 ? "file that is" : "files that are",
+                screen_name(graft_dataset_ignored(d, 0), NAME_COLUMNS), ignored > 1 ? ", ..." : "");
+}
+
+/* Nothing could be held out of these classes. */
+static void say_single(const train_job *job)
+{
+    const graft_dataset *d = job->dataset;
+    bool drawn = graft_dataset_set_count(d, GRAFT_SET_HELD_OUT, -1) > 0 &&
+                 !graft_dataset_has_own_held_out(d) && !job->request.dataset.held_out_folder;
+    size_t single = 0, last = 0;
+    for (size_t i = 0; drawn && i < graft_dataset_class_count(d); i++)
+        if (graft_dataset_set_count(d, GRAFT_SET_HELD_OUT, (int)i) == 0) {
+            single++;
+            last = i;
+        }
+    if (single > 0)
+        screen_line(stderr, "single", "%s%s has one picture, which is trained on and never held out",
+                    screen_name(graft_dataset_class(d, last), NAME_COLUMNS),
+                    single > 1 ? " (one of several such classes)" : "");
+}
+
+void train_say_data(const train_job *job)
+{
+    if (job->request.quiet)
+        return;
+    say_pictures(job);
+    say_skipped(job->dataset);
+    say_ignored(job->dataset);
+    say_single(job);
+}
+
+void train_say_network(const train_job *job)
+{
+    if (job->request.quiet)
+        return;
+    const char *name = graft_model_network(job->model)->name;
+    if (job->request.random_weights)
+        screen_line(stderr, "network", "%s, random weights", name);
+    else
+        screen_line(stderr, "network", "%s, weights %s", name,
+                    screen_name(graft_model_source_name(job->model), NAME_COLUMNS));
+}
+
+/* ---- The plan ---- */
+
+/* "_fc", "features.* and _fc", "all but _blocks.0" */
+static void name_trained(char *text, size_t size, const train_job *job)
+{
+    const train_request *r = &job->request;
+    const char *head = graft_model_head(job->model);
+    bool probe = strcmp(job->phase, "train") != 0;
+    size_t used = 0;
+    text[0] = 0;
+    if (!probe && r->freeze)
+        used += (size_t)snprintf(text, size, "all but %s", r->freeze[0]);
+    for (size_t i = 1; !probe && i < r->fit.freeze_count && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, ", %s", r->freeze[i]);
+    for (size_t i = 0; !probe && i < r->fit.trainable_count && used < size; i++)
+        if (strcmp(r->trainable[i], "head") != 0)
+            used += (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "", r->trainable[i]);
+    if (used == 0)
+        snprintf(text, size, "%s", head);
+}
+
+void train_say_plan(train_job *job, const graft_fit_event *event)
+{
+    char what[256];
+    size_t frozen = event->parameters - event->trained, features = event->views * event->memory.features_each;
+    job->last_line = graft_clock();
+    if (job->request.quiet || screen_interrupted())
+        return;
+    screen_close(&job->screen);
+    name_trained(what, sizeof what, job);
+    screen_line(stderr, strcmp(event->phase, "train") == 0 ? "training" : event->phase,
+                "%s, %s of %s parameters%s%s%s", screen_name(what, NAME_COLUMNS),
+                screen_rounded(event->trained), screen_rounded(event->parameters), frozen ? "; " : "",
+                frozen ? screen_rounded(frozen) : "",
+                !frozen              ? ""
+                : event->every_epoch ? " frozen, run every epoch, because crops are random"
+                : event->views > 0   ? " frozen, run once a picture"
+                                     : " frozen");
+    screen_line(stderr, "memory", "%s planned: weights %s, features %s, workspace %s",
+                screen_bytes(event->planned), screen_bytes(event->memory.weights), screen_bytes(features),
+                screen_bytes(event->memory.workspace));
+}
+
+/* ---- Epochs ---- */
+
+int train_progress(void *context, const char *what, size_t done, size_t total)
+{
+    train_job *job = context;
+    screen_state *s = &job->screen;
+    double now = graft_clock();
+    bool is_features = strcmp(what, "features") == 0, is_epoch = strcmp(what, "epoch") == 0;
+    if (is_epoch && done <= job->epoch_done) /* another epoch; within folds nobody else says so */
+        job->epoch_began = now;
+    job->epoch_done = is_epoch ? done : SIZE_MAX;
+    if (is_epoch && now - job->epoch_began < 0.5) /* the line of the last epoch says enough */
+        return screen_interrupted();
+    s->passing = !is_features;
+    s->unit = is_features ? "views" : "pictures";
+    return screen_progress(s, is_features || is_epoch ? what : job->phase, done, total);
+}
+
+/* Where lines stay, a long training says an epoch now and then: ten in all, and one in ten seconds. */
+static bool is_told(const train_job *job, const graft_fit_event *event, double now)
+{
+    int stride = event->epochs > 10 ? event->epochs / 10 : 1;
+    return event->epoch == 1 || event->epoch == event->epochs || event->epoch % stride == 0 ||
+           now - job->last_line >= 10.0;
+}
+
+void train_say_epoch(train_job *job, const graft_fit_event *event)
+{
+    char text[256];
+    double now = graft_clock();
+    const char *label = strcmp(event->phase, "train") == 0 ? "epoch" : event->phase;
+    int used = snprintf(text, sizeof text, "%d/%d  loss %.3f", event->epoch, event->epochs, event->loss);
+    if (isfinite(event->held_out_accuracy))
+        snprintf(text + used, sizeof text - (size_t)used, "  held out: loss %.3f, accuracy %s",
+                 event->held_out_loss, screen_percent(event->held_out_accuracy));
+    screen_redraw(&job->screen, label, "%s", text);
+    if (event->epoch == event->epochs)
+        screen_close(&job->screen);
+    if (job->request.quiet || screen_redraws(&job->screen) || !is_told(job, event, now))
+        return;
+    screen_line(stderr, label, "%s", text);
+    job->last_line = now;
+}
+
+/* ---- Folds ---- */
+
+/* Of the folds so far and this one. */
+static void say_mean(const train_job *job, const graft_fit_event *event)
+{
+    double count = 1.0, sum = event->held_out_accuracy, loss = event->held_out_loss;
+    double squares = sum * sum;
+    for (size_t i = 0; i < job->history.count; i++) {
+        const graft_fit_event *e = &job->history.events[i];
+        if (e->kind != GRAFT_FIT_FOLD)
+            continue;
+        count += 1.0;
+        sum += e->held_out_accuracy;
+        squares += e->held_out_accuracy * e->held_out_accuracy;
+        loss += e->held_out_loss;
+    }
+    double mean = sum / count, variance = (squares - sum * mean) / (count - 1.0);
+    screen_line(stderr, "folds",
+                "mean accuracy %s (standard deviation %.1f), loss %.3f, of training pictures",
+                screen_percent(mean), 100.0 * sqrt(variance > 0.0 ? variance : 0.0), loss / count);
+}
+
+void train_say_fold(train_job *job, const graft_fit_event *event)
+{
+    if (job->request.quiet)
+        return;
+    screen_erase(&job->screen);
+    screen_line(stderr, "fold", "%d/%d  held out: loss %.3f, accuracy %s", event->epoch, event->epochs,
+                event->held_out_loss, screen_percent(event->held_out_accuracy));
+    if (event->epoch == event->epochs)
+        say_mean(job, event);
+}
+
+/* ---- The closing block ---- */
+
+/* A path as a shell takes it. */
+static const char *quoted(char *text, size_t size, const char *path)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+-,:@%=";
+    const char *shown = screen_name(path, 100);
+    bool simple = strspn(shown, plain) == strlen(shown) && shown[0] != '-';
+    snprintf(text, size, simple ? "%s" : strchr(shown, '\'') ? "\"%s\"" : "'%s'", shown);
+    return text;
+}
+
+/* How far it came, where that is not the whole way. */
+static void say_stop(const train_job *job)
+{
+    const graft_fit_report *report = &job->report;
+    const graft_fit_event *last = &job->history.events[job->history.count - 1];
+    if (report->stopped)
+        screen_line(stderr, "stopped", "%s epoch %d of %d",
+                    strcmp(last->phase, "train") == 0 ? "after" : "in the probe, after", last->epoch,
+                    last->epochs);
+}
+
+static void say_chosen(const train_job *job)
+{
+    if (job->report.chosen && job->report.best_epoch > 0)
+        screen_line(stderr, "chosen",
+                    "epoch %d, the best on these very pictures: on others expect somewhat less",
+                    job->report.best_epoch);
+}
+
+static void say_figures(const train_job *job, const graft_evaluation *evaluation)
+{
+    figures_wrong wrong;
+    char tail[512];
+    snprintf(tail, sizeof tail, "all in %s/pictures.csv", screen_name(job->run.path, NAME_COLUMNS));
+    if (!figures_wrong_create(&wrong, evaluation))
+        return;
+    figures_mixed_up(stderr, &wrong, job->trained);
+    figures_look_at(stderr, &wrong, job->trained, job->dataset, tail);
+    figures_wrong_dispose(&wrong);
+}
+
+void train_say_result(train_job *job)
+{
+    char run[512];
+    if (job->request.quiet)
+        return;
+    screen_erase(&job->screen);
+    fputc('\n', stderr);
+    say_stop(job);
+    if (job->held_out) {
+        figures_accuracy(stderr, job->held_out, job->trained, "held-out pictures");
+        say_chosen(job);
+        say_figures(job, job->held_out);
+    } else if (graft_dataset_set_count(job->dataset, GRAFT_SET_HELD_OUT, -1) == 0) {
+        screen_line(stderr, "accuracy", "not known: nothing was held out to measure it on");
+    }
+    screen_line(stderr, "took", "%s, %s at the peak", screen_time(graft_clock() - job->began),
+                screen_bytes(graft_memory_peak()));
+    screen_line(stderr, "next", "%s predict %s PICTURE...", program_invocation_name,
+                quoted(run, sizeof run, job->run.path));
+}
