@@ -63,19 +63,28 @@ typedef struct graft_dataset_options {
 /* Finds the pictures of a folder: class folders, or train/ and val/ (valid/, validation/) with class folders;
  * test/ beside train/ is left alone. Classes are sorted bytewise; folders below a class belong to it; loops
  * of links end. Then every file is opened and decoded once, what cannot be read is marked skipped with its
- * cause, and the held-out set is drawn: of each class the round(fraction x n) pictures (at least one; a class
- * of one picture is trained on) whose hash of (seed, name) is smallest. GRAFT_EIO, GRAFT_ENOTFOUND,
- * GRAFT_EFORMAT (fewer than two classes, a class with nothing left, a held-out class that is not trained),
- * GRAFT_EARGUMENT (a fraction above 0 or another folder beside DATA's own val folder). */
+ * cause, and the held-out set is drawn: of each class the round(fraction x n) pictures (at least one, never
+ * all; a class of one picture is trained on) whose hash of (seed, name) is smallest. Where `held_out` is 0
+ * DATA's own val folder is not looked at.
+ *
+ * A name is one picture's only. Those in a held-out folder outside DATA are paths that begin with '/' or '.',
+ * as names in DATA never do.
+ *
+ * GRAFT_EIO, GRAFT_ENOTFOUND, GRAFT_EFORMAT (fewer than two classes, a class with nothing left, a held-out
+ * class that is not trained, a class name that is not UTF-8), GRAFT_EARGUMENT (a fraction above 0 or another
+ * folder beside DATA's own val folder), GRAFT_ECANCELLED. */
 GRAFT_API graft_status graft_dataset_open(graft_dataset **dataset, const char *path,
                                           const graft_dataset_options *options);
-/* Class folders for evaluation: the same, with nothing held out, any number of classes, and labels by the
- * given names (a folder with another name is GRAFT_ENOTFOUND). `classes` NULL: folders are named by class
- * index. */
+/* Pictures for evaluation: the same, with nothing held out, any number of classes (DATA may have only some of
+ * the model's), and labels by the given names, in the model's order; a folder with another name is
+ * GRAFT_ENOTFOUND. Of train/ and val/ both are taken, all as GRAFT_SET_TRAIN; test/ is evaluated by naming it
+ * as the path. `classes` NULL: folders are named by class index, "7" or "007", and so are the classes. A
+ * class may be left with nothing; DATA as a whole may not (GRAFT_EFORMAT). */
 GRAFT_API graft_status graft_dataset_open_for(graft_dataset **dataset, const char *path,
                                               const char *const *classes, size_t count,
                                               const graft_dataset_options *options);
-/* Files without labels; nothing is opened yet, so what cannot be read shows when it is loaded. */
+/* Files without labels, in GRAFT_SET_TRAIN; nothing is opened yet, so what cannot be read shows when it is
+ * loaded. */
 GRAFT_API graft_status graft_dataset_list(graft_dataset **dataset, const char *const *paths, size_t count,
                                           graft_sight sight);
 GRAFT_API void graft_dataset_free(graft_dataset *dataset); /* NULL is legal */
@@ -94,7 +103,9 @@ GRAFT_API const char *graft_dataset_ignored(const graft_dataset *dataset, size_t
 /* True where the held-out pictures are a folder of their own and not a drawn fraction. */
 GRAFT_API bool graft_dataset_has_own_held_out(const graft_dataset *dataset);
 /* Draws sets anew for K-fold figures: stratified, from `seed`; fold k is held out. GRAFT_SET_TRAIN samples
- * only are dealt; call with fold -1 to have the original sets back. */
+ * only are dealt, each to one fold; held-out ones are GRAFT_SET_ASIDE until fold -1, which restores the
+ * original sets. Loaders that exist already keep the samples that they were created with. GRAFT_EARGUMENT
+ * (fewer than two folds, fewer pictures than folds). */
 GRAFT_API graft_status graft_dataset_fold(graft_dataset *dataset, int folds, int fold, uint64_t seed);
 
 /* ---- Loaders ----------------------------------------------------------------------------------------------
@@ -136,23 +147,26 @@ typedef struct graft_loader_options {
 
 typedef struct graft_loader graft_loader;
 
-/* The dataset is borrowed and must outlive the loader; the transform is copied. Which samples, in which order
- * and which views an epoch has depends on (seed, epoch) alone, not on workers. */
+/* The dataset is borrowed and must outlive the loader; the transform is copied. The samples are those that
+ * the set has now. In which order and in which views an epoch has them depends on (seed, epoch) alone, not on
+ * workers. Three batches of pixels are held at most. */
 GRAFT_API graft_status graft_loader_create(graft_loader **loader, const graft_dataset *dataset,
                                            const graft_transform *transform,
                                            const graft_loader_options *options);
 GRAFT_API void graft_loader_free(graft_loader *loader);            /* NULL is legal */
 GRAFT_API size_t graft_loader_batches(const graft_loader *loader); /* of an epoch */
-GRAFT_API size_t graft_loader_samples(const graft_loader *loader); /* of an epoch */
+GRAFT_API size_t graft_loader_samples(const graft_loader *loader); /* of an epoch; BOTH: two a picture */
 GRAFT_API const graft_dataset *graft_loader_dataset(const graft_loader *loader);
 GRAFT_API const graft_loader_options *graft_loader_settings(const graft_loader *loader);
 /* Begins an epoch. Before the first `next` of a loader it is called with epoch 0 by itself. */
 GRAFT_API graft_status graft_loader_rewind(graft_loader *loader, int epoch);
 /* The next batch, GRAFT_DONE at the epoch's end. A picture that cannot be read (it was deleted since the
- * scan) has a cause in the batch and no pixels. */
+ * scan) has a cause in the batch ("PATH: No such file or directory") and no pixels. After a failure
+ * (GRAFT_EMEMORY) the same batch may be asked for again. */
 GRAFT_API graft_status graft_loader_next(graft_loader *loader, graft_batch *batch);
-/* Whether a picture need not be decoded because its features are kept: asked from worker threads.
- * graft_executor_attach sets it. */
+/* Whether a picture need not be decoded because its features are kept: asked from worker threads, and by none
+ * of them any more when this returns. In mid-epoch the batches ahead are made anew. graft_executor_attach
+ * sets it. */
 GRAFT_API void graft_loader_set_kept(graft_loader *loader, bool (*kept)(void *context, int sample, int view),
                                      void *context);
 

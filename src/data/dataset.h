@@ -18,6 +18,11 @@ struct graft_dataset {
     graft_sight sight;
 };
 
+/* An empty dataset. */
+graft_status graft_dataset_create(graft_dataset **dataset, graft_sight sight);
+/* Texts of the sample must live as long as the dataset. */
+graft_status graft_dataset_add(graft_dataset *dataset, const graft_sample *sample);
+
 /* Whether a request for `set` means this sample. */
 static inline bool graft_sample_is_in(const graft_sample *sample, graft_set set)
 {
