@@ -203,6 +203,11 @@ static void test_a_train_is_a_class_among_vehicles(void **state)
     assert_classes(dataset, "car test train");
     assert_int_equal(counted(dataset, GRAFT_SET_TRAIN, 2), 3);
     graft_dataset_free(dataset);
+    make_pictures("two/train", 2);
+    make_pictures("two/test", 2);
+    dataset = opened("two", 0);
+    assert_classes(dataset, "test train");
+    graft_dataset_free(dataset);
 }
 
 static void test_nothing_held_out_leaves_the_val_folder_alone(void **state)
@@ -260,6 +265,15 @@ static void test_a_held_out_folder_in_the_data(void **state)
         assert_int_equal(graft_dataset_ignored_count(dataset), 0);
         graft_dataset_free(dataset);
     }
+    make_pictures("deep/cats", 2);
+    make_pictures("deep/dogs/judge/cats", 3);
+    make_pictures("deep/dogs/young", 1);
+    options.held_out_folder = "deep/dogs/judge";
+    graft_dataset *dataset = opened_with("deep", &options);
+    assert_int_equal(graft_dataset_count(dataset), 6);
+    assert_int_equal(counted(dataset, GRAFT_SET_TRAIN, 1), 1);
+    assert_int_equal(sample_of(dataset, "dogs/judge/cats/000.ppm").label, 0);
+    graft_dataset_free(dataset);
 }
 
 static void test_contradictions_about_what_is_held_out(void **state)

@@ -161,13 +161,13 @@ static void count_rows(graft_loader *l)
     l->batches = (l->rows + batch - 1) / batch;
 }
 
-/* The batch that the caller has, those ahead, and one job for a sample that two batches share. */
+/* The batch that the caller has and those ahead; a batch may begin and end with half of a job. */
 static graft_status make_room(graft_loader *l)
 {
     graft_status status;
     size_t batch = (size_t)l->options.batch < l->rows ? (size_t)l->options.batch : l->rows;
     size_t crop = (size_t)l->transform.crop;
-    l->window = (BATCHES_AHEAD + 1) * batch / l->views + 1;
+    l->window = ((BATCHES_AHEAD + 1) * batch + l->views - 1) / l->views;
     if (l->window > l->count)
         l->window = l->count;
     GRAFT_TRY(GRAFT_NEW_ARRAY(&l->made, l->window));
