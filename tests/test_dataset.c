@@ -318,6 +318,15 @@ static void test_a_held_out_folder_must_make_sense(void **state)
     make_picture("d/valid/dogs/x.ppm", 1);
     refused("d", GRAFT_EFORMAT, "d: two held-out folders beside train/: val/ and valid/");
     empty_folder(NULL);
+    make_halves("val");
+    make_text("d/train/cats/broken.jpg", "");
+    assert_int_equal(system("rm d/val/dogs/*"), 0);
+    refused("d", GRAFT_EFORMAT, "d/val: no pictures here");
+    make_text("d/val/dogs/damaged.jpg", "");
+    refused("d", GRAFT_EFORMAT, "d/val: no picture can be read (val/dogs/damaged.jpg: is empty)");
+    assert_int_equal(system("rm d/train/dogs/*"), 0);
+    refused("d", GRAFT_EFORMAT, "d/train/dogs: no pictures here");
+    empty_folder(NULL);
     make_pictures("d/cats", 2);
     make_pictures("d/dogs", 2);
     make_pictures("loose", 2);

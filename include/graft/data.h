@@ -92,7 +92,8 @@ GRAFT_API void graft_dataset_free(graft_dataset *dataset); /* NULL is legal */
 GRAFT_API size_t graft_dataset_class_count(const graft_dataset *dataset);
 GRAFT_API const char *graft_dataset_class(const graft_dataset *dataset, size_t index);
 GRAFT_API const char *const *graft_dataset_classes(const graft_dataset *dataset);
-GRAFT_API size_t graft_dataset_count(const graft_dataset *dataset); /* samples, skipped ones too */
+/* Samples, skipped ones too, by class and name; those of a held-out folder come last. */
+GRAFT_API size_t graft_dataset_count(const graft_dataset *dataset);
 GRAFT_API graft_sample graft_dataset_sample(const graft_dataset *dataset, size_t index);
 /* Samples of a set, of all classes (label -1) or of one. */
 GRAFT_API size_t graft_dataset_set_count(const graft_dataset *dataset, graft_set set, int label);

@@ -30,7 +30,7 @@ static bool is_held_out_name(const char *name)
     return false;
 }
 
-/* What was seen in the folder; *path NULL where there is no such folder. */
+/* The folders that were seen; NULL where there is none of the name. */
 typedef struct contents {
     const char *train, *held_out;
     bool others; /* a folder that is none of train, test and held out */

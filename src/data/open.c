@@ -201,35 +201,50 @@ out:
 
 /* ---- What is left ---- */
 
-static const graft_sample *first_skipped(const graft_dataset *dataset, int label)
+/* Samples `from` to `to`: the training part comes first, the held-out folder's behind it. */
+typedef struct part {
+    const char *folder;
+    size_t from, to;
+} part;
+
+static const graft_sample *first_skipped(const graft_dataset *dataset, const part *part, int label)
 {
-    for (size_t i = 0; i < dataset->count; i++)
+    for (size_t i = part->from; i < part->to; i++)
         if (dataset->samples[i].set == GRAFT_SET_SKIPPED && (label < 0 || dataset->samples[i].label == label))
             return &dataset->samples[i];
     return NULL;
 }
 
-/* "FOLDER: " and what it has none of. */
-static graft_status refuse_empty(const graft_dataset *dataset, const char *folder, int label)
+/* A sentence about a part, or a class of it, in which nothing is left, and why. */
+static graft_status refuse_empty(const graft_dataset *dataset, const part *part, int label)
 {
-    const graft_sample *skipped = first_skipped(dataset, label);
+    const graft_sample *skipped = first_skipped(dataset, part, label);
     const char *name = label < 0 ? "" : dataset->classes.items[label];
     const char *slash = label < 0 ? "" : "/";
     if (skipped)
-        return graft_fail(GRAFT_EFORMAT, "%s%s%s: no picture can be read (%s: %s)", folder, slash, name,
+        return graft_fail(GRAFT_EFORMAT, "%s%s%s: no picture can be read (%s: %s)", part->folder, slash, name,
                           skipped->name, skipped->cause);
-    return graft_fail(GRAFT_EFORMAT, "%s%s%s: no pictures here", folder, slash, name);
+    return graft_fail(GRAFT_EFORMAT, "%s%s%s: no pictures here", part->folder, slash, name);
 }
 
 static graft_status check_left(const opening *o)
 {
     const graft_dataset *d = o->dataset;
+    part train = {o->arrangement.train, 0, o->train.count};
+    part held_out = {o->arrangement.held_out, o->train.count, d->count};
     for (int label = 0; (size_t)label < d->classes.count; label++)
         if (graft_dataset_set_count(d, GRAFT_SET_TRAIN, label) == 0)
-            return refuse_empty(d, o->arrangement.train, label);
-    if (o->arrangement.held_out && graft_dataset_set_count(d, GRAFT_SET_HELD_OUT, -1) == 0)
-        return refuse_empty(d, o->arrangement.held_out, -1);
+            return refuse_empty(d, &train, label);
+    if (held_out.folder && graft_dataset_set_count(d, GRAFT_SET_HELD_OUT, -1) == 0)
+        return refuse_empty(d, &held_out, -1);
     return GRAFT_OK;
+}
+
+static graft_status check_any_left(const opening *o)
+{
+    const graft_dataset *d = o->dataset;
+    part all = {o->path, 0, d->count};
+    return graft_dataset_set_count(d, GRAFT_SET_ALL, -1) > 0 ? GRAFT_OK : refuse_empty(d, &all, -1);
 }
 
 graft_status graft_dataset_open(graft_dataset **dataset, const char *path,
@@ -265,8 +280,7 @@ graft_status graft_dataset_open_for(graft_dataset **dataset, const char *path, c
     GRAFT_TRY(give_classes(&o, classes, count));
     GRAFT_TRY(scan(&o));
     GRAFT_TRY(add_all(&o, GRAFT_SET_TRAIN));
-    if (graft_dataset_set_count(o.dataset, GRAFT_SET_ALL, -1) == 0)
-        status = refuse_empty(o.dataset, o.path, -1);
+    GRAFT_TRY(check_any_left(&o));
 out:
     return end(&o, status, dataset);
 }
