@@ -202,12 +202,12 @@ out:
 /* ---- What is left ---- */
 
 /* Samples `from` to `to`: the training part comes first, the held-out folder's behind it. */
-typedef struct part {
+typedef struct portion {
     const char *folder;
     size_t from, to;
-} part;
+} portion;
 
-static const graft_sample *first_skipped(const graft_dataset *dataset, const part *part, int label)
+static const graft_sample *first_skipped(const graft_dataset *dataset, const portion *part, int label)
 {
     for (size_t i = part->from; i < part->to; i++)
         if (dataset->samples[i].set == GRAFT_SET_SKIPPED && (label < 0 || dataset->samples[i].label == label))
@@ -216,7 +216,7 @@ static const graft_sample *first_skipped(const graft_dataset *dataset, const par
 }
 
 /* A sentence about a part, or a class of it, in which nothing is left, and why. */
-static graft_status refuse_empty(const graft_dataset *dataset, const part *part, int label)
+static graft_status refuse_empty(const graft_dataset *dataset, const portion *part, int label)
 {
     const graft_sample *skipped = first_skipped(dataset, part, label);
     const char *name = label < 0 ? "" : dataset->classes.items[label];
@@ -230,8 +230,8 @@ static graft_status refuse_empty(const graft_dataset *dataset, const part *part,
 static graft_status check_left(const opening *o)
 {
     const graft_dataset *d = o->dataset;
-    part train = {o->arrangement.train, 0, o->train.count};
-    part held_out = {o->arrangement.held_out, o->train.count, d->count};
+    portion train = {o->arrangement.train, 0, o->train.count};
+    portion held_out = {o->arrangement.held_out, o->train.count, d->count};
     for (int label = 0; (size_t)label < d->classes.count; label++)
         if (graft_dataset_set_count(d, GRAFT_SET_TRAIN, label) == 0)
             return refuse_empty(d, &train, label);
@@ -243,7 +243,7 @@ static graft_status check_left(const opening *o)
 static graft_status check_any_left(const opening *o)
 {
     const graft_dataset *d = o->dataset;
-    part all = {o->path, 0, d->count};
+    portion all = {o->path, 0, d->count};
     return graft_dataset_set_count(d, GRAFT_SET_ALL, -1) > 0 ? GRAFT_OK : refuse_empty(d, &all, -1);
 }
 
