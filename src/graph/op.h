@@ -32,6 +32,12 @@ struct graft_op {
     bool identity_unless_trained;
     /* Batch norm: when frozen it is scale[c] * x + shift[c]. `tensors` are the node's parameters. */
     void (*affine)(const graft_node *node, const float *const *tensors, float *scale, float *shift);
+    /* The same while it trains, or what is before it does: emits scale and shift (C) as values, and turns
+     * their gradients into those of its parameters. */
+    graft_status (*lower_affine)(struct graft_lowering *lowering, const graft_node *node, int *scale,
+                                 int *shift);
+    graft_status (*lower_affine_backward)(struct graft_lowering *lowering, const graft_node *node,
+                                          int scale_gradient, int shift_gradient);
     bool absorbs_affine; /* convolution: a frozen affine behind it becomes part of weight and bias */
     /* An element-wise function that a convolution can apply as it writes. Its backward must need the output
      * only. */

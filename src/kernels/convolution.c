@@ -94,9 +94,9 @@ out:
 
 /* oneDNN 2.6 has no AVX2 kernel for wide depthwise windows with padding and falls back to one gemm a channel,
  * which took 60 % of a training step of EfficientNet-Lite0. */
-static bool is_slow_depthwise(const graft_kernel *kernel, const graft_convolution *c, bool bias)
+static bool is_slow_depthwise(const graft_kernel *kernel, const graft_convolution *c)
 {
-    return !bias && c->groups == c->channels_in && c->groups == c->channels_out && c->groups % 8 == 0 &&
+    return c->groups == c->channels_in && c->groups == c->channels_out && c->groups % 8 == 0 &&
            c->kernel_height <= 7 && c->kernel_width <= 7 && !strstr(kernel->implementation, "jit_dw") &&
            !strstr(kernel->implementation, "avx512");
 }
@@ -122,9 +122,9 @@ graft_status graft_convolution_backward_weights(graft_kernel **kernel, graft_dev
                    "convolution, gradient of the weights");
     GRAFT_TRY(graft_primitive_create(kernel, device, "convolution, gradient of the weights", &operation, NULL,
                                      hint, arguments, 4));
-    if (is_slow_depthwise(*kernel, c, bias)) {
+    if (is_slow_depthwise(*kernel, c)) {
         graft_kernel_free(*kernel);
-        GRAFT_TRY(graft_depthwise_backward_weights(kernel, device, c));
+        GRAFT_TRY(graft_depthwise_backward_weights(kernel, device, c, bias));
     }
 out:
     graft_kernel_free(hint);

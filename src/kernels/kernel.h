@@ -132,9 +132,27 @@ graft_status graft_reorder(graft_kernel **kernel, graft_device *device, const gr
  */
 
 /* The gradient of a depthwise convolution's weight, where channels divide by 8: as
- * graft_convolution_backward_weights without a bias. */
+ * graft_convolution_backward_weights. */
 graft_status graft_depthwise_backward_weights(graft_kernel **kernel, graft_device *device,
-                                              const graft_convolution *shape);
+                                              const graft_convolution *shape, bool bias);
+
+/* Batch norm with running statistics as a factor and a summand: scale = gamma / sqrt(variance + epsilon),
+ * shift = beta - mean scale. */
+void graft_batch_norm_fold(float *scale, float *shift, const float *gamma, const float *beta,
+                           const float *mean, const float *variance, int64_t channels, float epsilon);
+/* The same as a kernel: 0 gamma, 1 beta, 2 mean, 3 variance, 4 scale, 5 shift; all (C). */
+graft_status graft_batch_norm_affine(graft_kernel **kernel, graft_device *device, int64_t channels,
+                                     float epsilon);
+/* 0 gradient of scale, 1 of shift (which is beta's too), 2 mean, 3 variance, 4 gradient of gamma. */
+graft_status graft_batch_norm_affine_backward(graft_kernel **kernel, graft_device *device, int64_t channels,
+                                              float epsilon);
+/* weight scale, and bias scale + shift, by the first dimension. 0 weight (O, ...), 1 scale (O), 2 shift (O),
+ * 3 bias (O) (with `bias`), 4 folded weight, 5 folded bias. */
+graft_status graft_fold(graft_kernel **kernel, graft_device *device, const graft_shape *weight, bool bias);
+/* 0 weight, 1 scale, 2 gradient of the folded weight, 3 of the folded bias, 4 bias, 5 gradient of weight, 6
+ * of scale, 7 of bias (4 and 7 with `bias`). */
+graft_status graft_fold_backward(graft_kernel **kernel, graft_device *device, const graft_shape *weight,
+                                 bool bias);
 
 /* Where dropout's numbers come from; `step` is read when the kernel runs. */
 typedef struct graft_drop_source {

@@ -1,10 +1,9 @@
 /* Batch normalisation (Ioffe and Szegedy 2015, arXiv 1502.03167) over N, H and W of (N, C, H, W):
  * y = gamma (x - mean) / sqrt(variance + epsilon) + beta.
- * Frozen: running statistics, folded into the convolution before it where there is one. Trained: the running
- * statistics too (still), or the batch's, which then move the running ones. */
+ * Frozen: running statistics. Trained: the running statistics too (still), or the batch's, which then move
+ * the running ones. With running statistics it is folded into the convolution before it where there is one.
+ */
 #include "ops/op.h"
-
-#include <math.h>
 
 #include "ops/shapes.h"
 
@@ -37,12 +36,43 @@ static void initialize(const graft_node *node, int index, float *values, graft_r
 
 static void affine(const graft_node *node, const float *const *tensors, float *scale, float *shift)
 {
-    int64_t channels = node->parameters[0].shape.dims[0];
-    for (int64_t c = 0; c < channels; c++) {
-        double factor = tensors[GAMMA][c] / sqrt((double)tensors[VARIANCE][c] + (double)epsilon_of(node));
-        scale[c] = (float)factor;
-        shift[c] = (float)(tensors[BETA][c] - tensors[MEAN][c] * factor);
-    }
+    graft_batch_norm_fold(scale, shift, tensors[GAMMA], tensors[BETA], tensors[MEAN], tensors[VARIANCE],
+                          node->parameters[0].shape.dims[0], epsilon_of(node));
+}
+
+static graft_status lower_affine(graft_lowering *l, const graft_node *node, graft_value *scale,
+                                 graft_value *shift)
+{
+    graft_status status;
+    graft_value values[] = {GRAFT_NO_VALUE, GRAFT_NO_VALUE,  GRAFT_NO_VALUE,
+                            GRAFT_NO_VALUE, GRAFT_NEW_VALUE, GRAFT_NEW_VALUE};
+    graft_kernel *kernel;
+    for (int i = GAMMA; i <= VARIANCE; i++)
+        GRAFT_TRY(graft_lowering_parameter(l, node, node->parameters[i].suffix, &values[i]));
+    GRAFT_TRY(graft_batch_norm_affine(&kernel, graft_lowering_device(l), node->parameters[0].shape.dims[0],
+                                      epsilon_of(node)));
+    GRAFT_TRY(graft_lowering_emit(l, kernel, values));
+    *scale = values[4];
+    *shift = values[5];
+out:
+    return status;
+}
+
+static graft_status lower_affine_backward(graft_lowering *l, const graft_node *node,
+                                          graft_value scale_gradient, graft_value shift_gradient)
+{
+    graft_status status;
+    graft_value values[] = {scale_gradient, shift_gradient, GRAFT_NO_VALUE, GRAFT_NO_VALUE, GRAFT_NEW_VALUE};
+    graft_kernel *kernel;
+    GRAFT_TRY(graft_lowering_parameter(l, node, "running_mean", &values[2]));
+    GRAFT_TRY(graft_lowering_parameter(l, node, "running_var", &values[3]));
+    GRAFT_TRY(graft_batch_norm_affine_backward(&kernel, graft_lowering_device(l),
+                                               node->parameters[0].shape.dims[0], epsilon_of(node)));
+    GRAFT_TRY(graft_lowering_emit(l, kernel, values));
+    GRAFT_TRY(graft_lowering_add_parameter_gradient(l, node, "weight", values[4]));
+    GRAFT_TRY(graft_lowering_add_parameter_gradient(l, node, "bias", shift_gradient));
+out:
+    return status;
 }
 
 static bool still(const graft_lowering *l, const graft_node *node)
@@ -132,4 +162,6 @@ const graft_op graft_op_batch_norm = {
     .forward = forward,
     .backward = backward,
     .affine = affine,
+    .lower_affine = lower_affine,
+    .lower_affine_backward = lower_affine_backward,
 };

@@ -129,15 +129,13 @@ out:
 static graft_status backward_weights(graft_lowering *l, const graft_node *node, const graft_convolution *c)
 {
     graft_status status;
-    const graft_conv2d_attributes *a = node->attributes;
+    bool bias = graft_lowering_has_bias(l, node);
     graft_value values[] = {graft_lowering_input(l, node, 0), graft_lowering_gradient(l, node),
-                            GRAFT_NEW_VALUE, a->bias ? GRAFT_NEW_VALUE : GRAFT_NO_VALUE};
+                            GRAFT_NEW_VALUE, bias ? GRAFT_NEW_VALUE : GRAFT_NO_VALUE};
     graft_kernel *kernel;
-    GRAFT_TRY(graft_convolution_backward_weights(&kernel, graft_lowering_device(l), c, a->bias));
+    GRAFT_TRY(graft_convolution_backward_weights(&kernel, graft_lowering_device(l), c, bias));
     GRAFT_TRY(graft_lowering_emit(l, kernel, values));
-    GRAFT_TRY(graft_lowering_add_parameter_gradient(l, node, "weight", values[2]));
-    if (a->bias)
-        GRAFT_TRY(graft_lowering_add_parameter_gradient(l, node, "bias", values[3]));
+    GRAFT_TRY(graft_lowering_add_weight_gradients(l, node, values[2], values[3]));
 out:
     return status;
 }
@@ -160,7 +158,7 @@ static graft_status backward(graft_lowering *l, const graft_node *node)
     graft_status status = GRAFT_OK;
     graft_shape x = graft_lowering_input_shape(l, node, 0);
     graft_convolution c = geometry(node->attributes, &x);
-    if (graft_lowering_trains(l, node))
+    if (graft_lowering_wants_weights(l, node))
         GRAFT_TRY(backward_weights(l, node, &c));
     if (graft_lowering_wants_gradient(l, node, 0))
         GRAFT_TRY(backward_data(l, node, &c));

@@ -62,6 +62,11 @@ graft_status graft_lowering_add_gradient(graft_lowering *lowering, const graft_n
                                          graft_value gradient);
 graft_status graft_lowering_add_parameter_gradient(graft_lowering *lowering, const graft_node *node,
                                                    const char *suffix, graft_value gradient);
+/* Whether gradients of the node's weight and bias are wanted, as they are after folding; and where they go.
+ */
+bool graft_lowering_wants_weights(const graft_lowering *lowering, const graft_node *node);
+graft_status graft_lowering_add_weight_gradients(graft_lowering *lowering, const graft_node *node,
+                                                 graft_value weight, graft_value bias);
 /* A value that forward leaves for backward (batch statistics), by a small number of the node's own. */
 void graft_lowering_save(graft_lowering *lowering, const graft_node *node, int slot, graft_value value);
 graft_value graft_lowering_saved(graft_lowering *lowering, const graft_node *node, int slot);

@@ -18,6 +18,7 @@ static graft_status allocate_state(graft_lowering *l)
     GRAFT_TRY(GRAFT_NEW_ARRAY(&l->groups, count));
     GRAFT_TRY(GRAFT_NEW_ARRAY(&l->forward, count));
     GRAFT_TRY(GRAFT_NEW_ARRAY(&l->gradient, count));
+    GRAFT_TRY(GRAFT_NEW_ARRAY(&l->folds, count));
     GRAFT_TRY(GRAFT_NEW_ARRAY(&l->saved, count * SAVED_SLOTS));
     for (size_t i = 0; i < count; i++)
         l->forward[i] = l->gradient[i] = GRAFT_NO_VALUE;
@@ -33,6 +34,7 @@ static void free_state(graft_lowering *l)
     free(l->groups);
     free(l->forward);
     free(l->gradient);
+    free(l->folds);
     free(l->saved);
     free(l->copies);
 }
@@ -195,12 +197,23 @@ static graft_status lower_backward(graft_lowering *l)
     return status;
 }
 
+/* A convolution that is frozen itself has work in backward where the batch norm folded into it trains. */
+static void want_folded_gradients(graft_lowering *l)
+{
+    const graft_graph *graph = l->request->graph;
+    for (size_t i = 0; i < graph->count; i++)
+        if (l->groups[i].affine >= 0)
+            l->needs_gradient[i] |= l->needs_gradient[l->groups[i].affine];
+}
+
 static graft_status lower(graft_lowering *l)
 {
     graft_status status;
     GRAFT_TRY(allocate_state(l));
     select_nodes(l);
-    graft_group_nodes(l->groups, l->request->graph, l->in_part, l->visible, l->request->training);
+    graft_group_nodes(l->groups, l->request->graph, l->in_part, l->visible, l->request->training,
+                      l->request->move_statistics);
+    want_folded_gradients(l);
     GRAFT_TRY(add_inputs(l));
     GRAFT_TRY(lower_forward(l));
     GRAFT_TRY(add_outputs(l));

@@ -8,6 +8,7 @@ typedef struct search {
     const graft_graph *graph;
     const bool *in_part, *visible;
     bool training;
+    bool moves_statistics;
 } search;
 
 /* The only node that reads `index`, or -1. */
@@ -34,13 +35,15 @@ static bool is_last_reader(const graft_graph *graph, int index, int reader)
     return true;
 }
 
-static bool fold_affine(graft_group *group, const graft_graph *graph, const graft_node *node)
+static bool fold_affine(graft_group *group, const search *s, const graft_node *node)
 {
-    const graft_node *anchor = &graph->nodes[group->anchor];
-    if (!node->op->affine || node->trains || anchor->trains || !anchor->op->absorbs_affine ||
-        group->affine >= 0 || group->residual >= 0 || group->post_count > 0)
+    const graft_node *anchor = &s->graph->nodes[group->anchor];
+    bool moves = s->training && s->moves_statistics && node->trains;
+    if (!node->op->affine || moves || !anchor->op->absorbs_affine || group->affine >= 0 ||
+        group->residual >= 0 || group->post_count > 0)
         return false;
     group->affine = node->index;
+    group->live = node->trains || anchor->trains;
     return true;
 }
 
@@ -80,7 +83,7 @@ static void grow(search *s, int anchor)
         if (next < 0 || !s->in_part[next])
             return;
         const graft_node *node = &s->graph->nodes[next];
-        bool folded = fold_affine(group, s->graph, node);
+        bool folded = fold_affine(group, s, node);
         if (!folded && !is_identity(s, node) && !fuse_residual(group, s, node, at) &&
             !fuse_post_op(group, s, node))
             return;
@@ -91,9 +94,9 @@ static void grow(search *s, int anchor)
 }
 
 void graft_group_nodes(graft_group *groups, const graft_graph *graph, const bool *in_part,
-                       const bool *visible, bool training)
+                       const bool *visible, bool training, bool moves_statistics)
 {
-    search s = {groups, graph, in_part, visible, training};
+    search s = {groups, graph, in_part, visible, training, moves_statistics};
     for (size_t i = 0; i < graph->count; i++)
         groups[i] = (graft_group){.anchor = (int)i, .last = (int)i, .affine = -1, .residual = -1};
     for (size_t i = 0; i < graph->count; i++)

@@ -1,5 +1,5 @@
-/* Groups: a convolution with what it can do as it writes. A frozen affine behind it is folded into its
- * weights, a residual is added onto the other summand, element-wise functions are applied. */
+/* Groups: a convolution with what it can do as it writes. An affine behind it is folded into its weights, a
+ * residual is added onto the other summand, element-wise functions are applied. */
 #ifndef GRAFT_PLAN_GROUP_H
 #define GRAFT_PLAN_GROUP_H
 
@@ -12,15 +12,17 @@ typedef struct graft_group {
     int anchor;   /* of this node: itself where it begins a group or stands alone */
     int last;     /* anchor: the last member, at whose place the group is emitted */
     int affine;   /* anchor: the folded node; -1 */
+    bool live;    /* anchor: it or the folded node trains, so that folding is done in every step */
     int residual; /* anchor: the node whose output is added; -1 */
     int post_count;
     graft_post_op post_ops[GRAFT_GROUP_POST_OPS];
     bool folded; /* member: backward passes its gradient through unchanged */
 } graft_group;
 
-/* groups[i] for each node. in_part[i]: the plan computes the node; visible[i]: its output is wanted itself.
+/* groups[i] for each node. in_part[i]: the plan computes the node; visible[i]: its output is wanted itself;
+ * moves_statistics: batch norm that trains uses the batch's statistics.
  */
 void graft_group_nodes(graft_group *groups, const graft_graph *graph, const bool *in_part,
-                       const bool *visible, bool training);
+                       const bool *visible, bool training, bool moves_statistics);
 
 #endif

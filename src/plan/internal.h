@@ -55,6 +55,12 @@ typedef struct copy_of {
     graft_value from, to;
 } copy_of;
 
+/* The folded weight and bias of a group of which something trains, and the scale they were made with. */
+typedef struct live_fold {
+    bool made;
+    graft_value scale, weight, bias;
+} live_fold;
+
 struct graft_lowering {
     const graft_plan_request *request;
     graft_plan *plan;
@@ -62,6 +68,7 @@ struct graft_lowering {
     graft_group *groups;
     graft_value *forward;  /* [node] */
     graft_value *gradient; /* [node] */
+    live_fold *folds;      /* [node] */
     graft_value *saved;    /* [node * SAVED_SLOTS + slot] */
     copy_of *copies;       /* reorders that exist already */
     size_t copy_count, copy_capacity;
@@ -69,6 +76,14 @@ struct graft_lowering {
     int node; /* being lowered */
 };
 
+/* A parameter as the node has it, whatever its group folds. */
+graft_status graft_lowering_raw_parameter(graft_lowering *l, const graft_node *node, const char *suffix,
+                                          graft_value *out);
+/* The node begins a group whose folded weight changes from step to step. */
+bool graft_lowering_is_live(const graft_lowering *l, const graft_node *node);
+graft_status graft_lowering_folded(graft_lowering *l, const graft_node *node, live_fold **out);
+graft_status graft_lowering_unfold(graft_lowering *l, const graft_node *node, graft_value weight_gradient,
+                                   graft_value bias_gradient);
 graft_status graft_plan_add_value(graft_plan *plan, const value *model, graft_value *out);
 /* Offsets for everything in the workspace; sets plan->workspace. */
 graft_status graft_plan_place(graft_plan *plan);

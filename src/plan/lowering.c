@@ -1,6 +1,8 @@
 /* What operators call while a plan is compiled: values, layouts and the list of steps. */
 #include "plan/internal.h"
 
+#include <string.h>
+
 #include "base/memory.h"
 #include "base/status.h"
 #include "graph/op.h"
@@ -90,22 +92,41 @@ static graft_status parameter_value(graft_lowering *l, const graft_shape *shape,
     return status == GRAFT_OK ? graft_plan_add_value(l->plan, &v, out) : status;
 }
 
-graft_status graft_lowering_parameter(graft_lowering *l, const graft_node *node, const char *suffix,
-                                      graft_value *out)
+static graft_status parameter_of(graft_lowering *l, const graft_node *node, int slot, int affine,
+                                 graft_value *out)
 {
-    int slot = graft_node_parameter(node, suffix);
-    int affine = l->groups[node->index].affine;
-    if (slot < 0 && affine >= 0)
-        slot = 1; /* a convolution without a bias gets the folded one */
-    if (slot < 0)
-        return graft_fail(GRAFT_EINTERNAL, "node %s has no %s", node->name, suffix);
+    graft_constant *constant;
     if (node->trains)
         return parameter_value(l, &node->parameters[slot].shape,
                                l->request->tensors[node->first_tensor + slot].value, out);
-    graft_constant *constant;
     graft_status status = graft_constants_plain(l->request->constants, l->request->device, l->request->graph,
                                                 l->request->tensors, node->index, slot, affine, &constant);
     return status == GRAFT_OK ? constant_value(l, constant, out) : status;
+}
+
+graft_status graft_lowering_raw_parameter(graft_lowering *l, const graft_node *node, const char *suffix,
+                                          graft_value *out)
+{
+    int slot = graft_node_parameter(node, suffix);
+    if (slot < 0)
+        return graft_fail(GRAFT_EINTERNAL, "node %s has no %s", node->name, suffix);
+    return parameter_of(l, node, slot, -1, out);
+}
+
+graft_status graft_lowering_parameter(graft_lowering *l, const graft_node *node, const char *suffix,
+                                      graft_value *out)
+{
+    int affine = l->groups[node->index].affine;
+    bool bias = strcmp(suffix, "bias") == 0;
+    live_fold *fold;
+    if (affine < 0)
+        return graft_lowering_raw_parameter(l, node, suffix, out);
+    if (!graft_lowering_is_live(l, node)) /* slot 1: a convolution without a bias gets the folded one */
+        return parameter_of(l, node, bias ? 1 : 0, affine, out);
+    graft_status status = graft_lowering_folded(l, node, &fold);
+    if (status == GRAFT_OK)
+        *out = bias ? fold->bias : fold->weight;
+    return status;
 }
 
 bool graft_lowering_has_bias(const graft_lowering *l, const graft_node *node)
@@ -306,6 +327,23 @@ graft_status graft_lowering_add_parameter_gradient(graft_lowering *l, const graf
         graft_accumulate(&kernel, l->request->device, l->plan->values[values[1]].layout, l->request->fresh));
     GRAFT_TRY(graft_lowering_emit(l, kernel, values));
 out:
+    return status;
+}
+
+bool graft_lowering_wants_weights(const graft_lowering *l, const graft_node *node)
+{
+    int affine = l->groups[node->index].affine;
+    return l->request->training && (node->trains || (affine >= 0 && l->request->graph->nodes[affine].trains));
+}
+
+graft_status graft_lowering_add_weight_gradients(graft_lowering *l, const graft_node *node,
+                                                 graft_value weight, graft_value bias)
+{
+    if (graft_lowering_is_live(l, node))
+        return graft_lowering_unfold(l, node, weight, bias);
+    graft_status status = graft_lowering_add_parameter_gradient(l, node, "weight", weight);
+    if (status == GRAFT_OK && bias >= 0)
+        status = graft_lowering_add_parameter_gradient(l, node, "bias", bias);
     return status;
 }
 

@@ -57,6 +57,20 @@ __attribute__((target_clones("avx2", "default"))) static void block_sums(lanes *
         }
 }
 
+/* db[c] = sum of dY[n][c]; `next` is from one picture to the next. */
+static void bias_sums(float *bias, const lanes *gradient, int64_t next, const graft_convolution *c)
+{
+    lanes all = {0};
+    for (int64_t n = 0; n < c->batch; n++) {
+        lanes sum = {0};
+        for (int64_t i = 0; i < c->height_out * c->width_out; i++)
+            sum += gradient[n * next + i];
+        all += sum;
+    }
+    for (int64_t lane = 0; lane < LANES; lane++)
+        bias[lane] = all[lane];
+}
+
 static void channel_block(const depthwise *self, int64_t block)
 {
     const graft_convolution *c = &self->c;
@@ -71,6 +85,9 @@ static void channel_block(const depthwise *self, int64_t block)
     for (int64_t lane = 0; lane < LANES; lane++)
         for (int64_t k = 0; k < window; k++)
             weight[lane * window + k] = sums[k][lane];
+    if (self->host.buffers[3])
+        bias_sums((float *)self->host.buffers[3] + block * LANES, gradient + block * out_size,
+                  blocks * out_size, c);
 }
 
 static graft_status run(graft_kernel *kernel)
@@ -84,22 +101,25 @@ static graft_status run(graft_kernel *kernel)
 }
 
 graft_status graft_depthwise_backward_weights(graft_kernel **out, graft_device *device,
-                                              const graft_convolution *c)
+                                              const graft_convolution *c, bool bias)
 {
     graft_status status;
     depthwise *self = NULL;
-    const graft_layout *in, *gradient, *weight;
+    const graft_layout *in, *gradient, *weight, *row;
     graft_shape shape = graft_convolution_weight_shape(c);
     GRAFT_TRY(graft_layout_by_eights(device,
                                      &GRAFT_SHAPE(c->batch, c->channels_in, c->height_in, c->width_in), &in));
     GRAFT_TRY(graft_layout_by_eights(
         device, &GRAFT_SHAPE(c->batch, c->channels_out, c->height_out, c->width_out), &gradient));
     GRAFT_TRY(graft_layout_plain(device, &shape, &weight));
+    GRAFT_TRY(graft_layout_plain(device, &GRAFT_SHAPE(c->channels_out), &row));
     GRAFT_TRY(graft_host_create(&self, sizeof *self, "host:depthwise_backward_weights", run));
     self->c = *c;
     graft_host_slot(&self->host, 0, GRAFT_READS, in);
     graft_host_slot(&self->host, 1, GRAFT_READS, gradient);
     graft_host_slot(&self->host, 2, GRAFT_WRITES, weight);
+    if (bias)
+        graft_host_slot(&self->host, 3, GRAFT_WRITES, row);
     *out = &self->host.kernel;
 out:
     return status;
