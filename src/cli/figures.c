@@ -51,16 +51,22 @@ void figures_wrong_dispose(figures_wrong *wrong)
 
 /* ---- Accuracy ---- */
 
-void figures_accuracy(FILE *stream, const graft_evaluation *evaluation, const graft_model *model,
-                      const char *pictures)
+size_t figures_right(const graft_evaluation *evaluation)
 {
-    size_t count = graft_evaluation_count(evaluation), largest, right = 0;
-    double low, high, accuracy = graft_evaluation_accuracy(evaluation);
-    for (size_t i = 0; i < count; i++) {
+    size_t right = 0;
+    for (size_t i = 0; i < graft_evaluation_count(evaluation); i++) {
         const graft_outcome *outcome = graft_evaluation_outcome(evaluation, i);
         right += outcome->predicted == outcome->label;
     }
-    graft_wilson(right, count, &low, &high);
+    return right;
+}
+
+void figures_accuracy(FILE *stream, const graft_evaluation *evaluation, const graft_model *model,
+                      const char *pictures)
+{
+    size_t count = graft_evaluation_count(evaluation), largest;
+    double low, high, accuracy = graft_evaluation_accuracy(evaluation);
+    graft_wilson(figures_right(evaluation), count, &low, &high);
     int majority = graft_evaluation_majority(evaluation, &largest);
     screen_line(stream, "accuracy", "%s of %s %s (95 %% interval %.1f to %.1f); always \"%s\" would be %s",
                 screen_percent(accuracy), screen_count(count), pictures, 100.0 * low, 100.0 * high,

@@ -17,6 +17,9 @@ typedef struct figures_wrong {
 bool figures_wrong_create(figures_wrong *wrong, const graft_evaluation *evaluation);
 void figures_wrong_dispose(figures_wrong *wrong);
 
+/* How many were right. */
+size_t figures_right(const graft_evaluation *evaluation);
+
 /* "accuracy    81.4 % of 70 held-out pictures (95 % interval 70.8 to 88.8); always "mammals" would be 18.6
  * %". `pictures` says which. */
 void figures_accuracy(FILE *stream, const graft_evaluation *evaluation, const graft_model *model,

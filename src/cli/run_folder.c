@@ -128,12 +128,15 @@ static bool make_numbered(run_folder *run, const char *name)
 static bool make_named(run_folder *run, const char *out)
 {
     struct stat about;
-    run->path = strdup(out);
+    size_t length = strlen(out);
+    while (length > 1 && out[length - 1] == '/')
+        length--;
+    run->path = strndup(out, length);
     run->made = stat(out, &about) != 0;
-    if (run->path && graft_folder_create(out) == GRAFT_OK)
+    if (run->path && graft_folder_create(run->path) == GRAFT_OK)
         return true;
     run->made = false;
-    screen_fail_status();
+    screen_fail("%s", run->path ? graft_error_message() : "out of memory");
     return false;
 }
 

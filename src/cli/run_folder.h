@@ -17,8 +17,8 @@ bool run_folder_check(const char *out, bool force);
 bool run_folder_create(run_folder *run, const char *out, bool force, const char *data);
 /* "RUN/NAME"; the caller frees it. NULL after a sentence. */
 char *run_folder_file(const run_folder *run, const char *name);
-/* Before a new model is written: what an older run left beside it goes, so that no mixture stays whatever
- * happens next. */
+/* Once a new model is there: what an older run left beside it goes, so that no mixture stays if the rest
+ * cannot be written. */
 void run_folder_clear(const run_folder *run);
 /* Takes away what was made, as long as nothing was saved there; frees the path. */
 void run_folder_abandon(run_folder *run);

@@ -98,11 +98,9 @@ static bool add_notes(train_job *job)
 bool train_save_model(train_job *job)
 {
     char *path = run_folder_file(&job->run, "model.safetensors");
-    bool saved = path && add_notes(job);
-    if (saved) {
+    bool saved = path && add_notes(job) && say_unless(graft_model_save(job->trained, path) == GRAFT_OK);
+    if (saved)
         run_folder_clear(&job->run);
-        saved = say_unless(graft_model_save(job->trained, path) == GRAFT_OK);
-    }
     free(path);
     return saved;
 }

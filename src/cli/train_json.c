@@ -1,6 +1,5 @@
 /* What `graft train --json` says on stdout; the help text documents it. */
-#include <string.h>
-
+#include "cli/figures.h"
 #include "cli/json_lines.h"
 #include "cli/train.h"
 
@@ -73,7 +72,7 @@ static json_t *held_out_json(const train_job *job)
         return json_null();
     size_t count = graft_evaluation_count(e), largest;
     double low, high, accuracy = graft_evaluation_accuracy(e);
-    graft_wilson((size_t)(accuracy * (double)count + 0.5), count, &low, &high);
+    graft_wilson(figures_right(e), count, &low, &high);
     int majority = graft_evaluation_majority(e, &largest);
     return json_pack("{s:I,s:o,s:o,s:o,s:o,s:o,s:o}", "count", (json_int_t)count, "accuracy",
                      json_figure(accuracy), "low", json_figure(low), "high", json_figure(high), "log_loss",

@@ -33,7 +33,7 @@ const option train_options[] = {
      "what the new head starts from: a head trained alone, zeros, or nn.Linear's own initialisation",
      WORDS = "probe|zero|pytorch"},
     {"augment", "none|flip|crop", "flip for a head, crop otherwise",
-     "flip: mirror images; crop: random crops of .5 to 1 of the area, and mirror images",
+     "none: as they are; flip: mirror images; crop: random crops of .5 to 1 of the area, and mirror images",
      WORDS = "none|flip|crop"},
     {"batch-norm", "still|train", "still",
      "batch norm in trained parts; still: running statistics are used and left alone", WORDS = "still|train"},
@@ -50,7 +50,7 @@ const option train_options[] = {
     {"force", NULL, NULL, "overwrite a run that is there already", FLAG},
     {"json", NULL, NULL, "JSON Lines on stdout", FLAG},
     {"quiet", NULL, NULL, "say on stderr only what goes wrong", FLAG},
-    {NULL},
+    {.name = NULL},
 };
 
 bool train_val_fraction(double *fraction, const char *text)

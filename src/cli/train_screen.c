@@ -1,5 +1,6 @@
 /* What `graft train` says on stderr while it works and when it is done. */
 #include <errno.h>
+#include <limits.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -223,14 +224,22 @@ void train_say_fold(train_job *job, const graft_fit_event *event)
 
 /* ---- The closing block ---- */
 
-/* A path as a shell takes it. */
-static const char *quoted(char *text, size_t size, const char *path)
+/* The command that comes next, RUN as a shell takes it. */
+static void say_next(const train_job *job)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+-,:@%=";
-    const char *shown = screen_name(path, 100);
-    bool simple = strspn(shown, plain) == strlen(shown) && shown[0] != '-';
-    snprintf(text, size, simple ? "%s" : strchr(shown, '\'') ? "\"%s\"" : "'%s'", shown);
-    return text;
+    const char *path = job->run.path;
+    char quoted[4 * PATH_MAX];
+    size_t used = 0;
+    bool simple = path[strspn(path, plain)] == 0 && path[0] != '-';
+    for (; *path && used < sizeof quoted - 8; path++)
+        if (*path == '\'')
+            used += (size_t)snprintf(quoted + used, 8, "'\\''");
+        else
+            quoted[used++] = (unsigned char)*path < 0x20 || *path == 0x7f ? '?' : *path;
+    quoted[used] = 0;
+    screen_line(stderr, "next", "%s predict %s%s%s PICTURE...", program_invocation_name, simple ? "" : "'",
+                quoted, simple ? "" : "'");
 }
 
 /* How far it came, where that is not the whole way. */
@@ -256,6 +265,10 @@ static void say_figures(const train_job *job, const graft_evaluation *evaluation
 {
     figures_wrong wrong;
     char tail[512];
+    size_t missing = graft_evaluation_missing_count(evaluation);
+    if (missing > 0)
+        screen_line(stderr, "left out", "%s that could be read at first and no longer can",
+                    screen_count(missing));
     snprintf(tail, sizeof tail, "all in %s/pictures.csv", screen_name(job->run.path, NAME_COLUMNS));
     if (!figures_wrong_create(&wrong, evaluation))
         return;
@@ -266,7 +279,6 @@ static void say_figures(const train_job *job, const graft_evaluation *evaluation
 
 void train_say_result(train_job *job)
 {
-    char run[512];
     if (job->request.quiet)
         return;
     screen_erase(&job->screen);
@@ -278,9 +290,10 @@ void train_say_result(train_job *job)
         say_figures(job, job->held_out);
     } else if (graft_dataset_set_count(job->dataset, GRAFT_SET_HELD_OUT, -1) == 0) {
         screen_line(stderr, "accuracy", "not known: nothing was held out to measure it on");
+    } else {
+        screen_line(stderr, "accuracy", "not measured: graft eval does it");
     }
     screen_line(stderr, "took", "%s, %s at the peak", screen_time(graft_clock() - job->began),
                 screen_bytes(graft_memory_peak()));
-    screen_line(stderr, "next", "%s predict %s PICTURE...", program_invocation_name,
-                quoted(run, sizeof run, job->run.path));
+    say_next(job);
 }

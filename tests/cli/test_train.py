@@ -325,6 +325,8 @@ class Folder(TrainTest):
         self.train("data", *NONE, "--epochs", "1", "--out", "empty")
         self.train("data", *NONE, "--epochs", "1", "--out", "a/b/c")
         self.assertEqual(sorted(os.listdir("a/b/c")), FILES)
+        done = self.train("data", *NONE, "--epochs", "1", "--out", "it's mine/")
+        self.assertIn("predict 'it'\\''s mine' PICTURE...", done.stderr)
         self.refuses(1, "other files", "train", "data", *NONE, "--out", "data")
         self.refuses(1, "is a file", "train", "data", *NONE, "--out", "data/red/00.ppm")
         self.refuses(1, "data/red/00.ppm/x", "train", "data", *NONE, "--out", "data/red/00.ppm/x")
