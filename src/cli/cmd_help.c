@@ -1,6 +1,5 @@
 /* `graft help [COMMAND]`: the tables in words, for a terminal, the README and the manual page. */
 #include <stdio.h>
-#include <string.h>
 
 #include "cli/command.h"
 #include "cli/help.h"
@@ -13,18 +12,10 @@ static const option options[] = {
     {.name = NULL},
 };
 
-static const command *find_command(const char *name)
-{
-    for (const command *const *c = commands; *c; c++)
-        if (strcmp((*c)->name, name) == 0)
-            return *c;
-    return NULL;
-}
-
 static int run(const arguments *given)
 {
     const char *name = argument_count(given) > 0 ? argument_at(given, 0) : NULL;
-    const command *found = name ? find_command(name) : NULL;
+    const command *found = name ? command_find(name) : NULL;
     bool markdown = argument_given(given, "markdown"), manual = argument_given(given, "man");
     if (name && !found) {
         const char *meant = suggest_command(name);

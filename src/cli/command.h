@@ -40,6 +40,7 @@ extern const command command_train, command_eval, command_predict, command_inspe
 
 /* All of them, in the order of help; ends with NULL. */
 extern const command *const commands[];
+const command *command_find(const char *name); /* or NULL */
 
 /* Exit statuses: 0 all went well; 1 something could not be done, and one sentence says what; 2 the command
  * line makes no sense. */

@@ -7,7 +7,7 @@
 
 #include <graft/report.h>
 
-/* Outcomes that went wrong, the most confident first; what was said of one of them. */
+/* Outcomes that went wrong, the most confident first. */
 typedef struct figures_wrong {
     const graft_outcome **outcomes; /* (count) */
     size_t count;

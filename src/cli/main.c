@@ -20,7 +20,7 @@ const command *const commands[] = {
     NULL,
 };
 
-static const command *find_command(const char *name)
+const command *command_find(const char *name)
 {
     for (const command *const *c = commands; *c; c++)
         if (strcmp((*c)->name, name) == 0)
@@ -60,7 +60,7 @@ static int dispatch(int count, char **values)
         printf("graft %s\n", graft_version());
         return EXIT_GOOD;
     }
-    const command *found = find_command(name);
+    const command *found = command_find(name);
     return found ? run_command(found, count - 2, values + 2) : unknown_command(name);
 }
 
