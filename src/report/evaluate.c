@@ -98,6 +98,13 @@ out:
     return status;
 }
 
+static graft_status tell(const graft_progress *progress, size_t done, size_t total)
+{
+    if (progress && progress->call && progress->call(progress->context, "evaluate", done, total))
+        return graft_fail(GRAFT_ECANCELLED, "stopped");
+    return GRAFT_OK;
+}
+
 static graft_status run_all(run *r, const graft_progress *progress)
 {
     graft_status status;
@@ -105,11 +112,11 @@ static graft_status run_all(run *r, const graft_progress *progress)
     size_t done = 0, total = graft_loader_samples(r->loader);
     if (total == 0)
         return graft_fail(GRAFT_EARGUMENT, "there is no picture to evaluate");
+    GRAFT_TRY(tell(progress, 0, total)); /* from here a clock may run */
     while ((status = graft_loader_next(r->loader, &batch)) == GRAFT_OK) {
         GRAFT_TRY(run_batch(r, &batch));
         done += (size_t)batch.count;
-        if (progress && progress->call && progress->call(progress->context, "evaluate", done, total))
-            return graft_fail(GRAFT_ECANCELLED, "stopped");
+        GRAFT_TRY(tell(progress, done, total));
     }
     if (status == GRAFT_DONE)
         status = GRAFT_OK;
