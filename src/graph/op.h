@@ -28,6 +28,7 @@ struct graft_op {
     /* Emits what turns the output's gradient into gradients of inputs and parameters; NULL: none needed. */
     graft_status (*backward)(struct graft_lowering *lowering, const graft_node *node);
 
+    bool is_view; /* the same elements in another shape (flatten) */
     /* Identity unless it trains, and in evaluation (dropout, stochastic depth). */
     bool identity_unless_trained;
     /* Batch norm: when frozen it is scale[c] * x + shift[c]. `tensors` are the node's parameters. */

@@ -34,6 +34,7 @@ out:
 const graft_op graft_op_flatten = {
     .name = "flatten",
     .shape = shape,
+    .is_view = true,
     .forward = forward,
     .backward = backward,
 };

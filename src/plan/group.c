@@ -25,13 +25,52 @@ static int only_consumer(const graft_graph *graph, int index)
     return consumer;
 }
 
-/* Nothing behind node `reader` reads `index`. */
-static bool is_last_reader(const graft_graph *graph, int index, int reader)
+static bool reads(const graft_node *node, int index)
 {
-    for (size_t i = (size_t)reader + 1; i < graph->count; i++)
-        for (int j = 0; j < graph->nodes[i].input_count; j++)
-            if (graph->nodes[i].inputs[j] == index)
-                return false;
+    for (int i = 0; i < node->input_count; i++)
+        if (node->inputs[i] == index)
+            return true;
+    return false;
+}
+
+/* A group reads its anchor's inputs and its residual when it is emitted, at its last member's place. */
+static bool group_reads(const search *s, const graft_group *group, int index)
+{
+    return group->residual == index || reads(&s->graph->nodes[group->anchor], index);
+}
+
+/* Whether a node's output may be its input's bytes. Dropout with a backward stays a node, which emits nothing
+ * where it is the identity. */
+static bool may_share_bytes(const graft_node *node)
+{
+    return node->op->identity_unless_trained || node->op->is_view;
+}
+
+/* A group that ends at node `last` may write onto the output of `index`: it has bytes of its own, nothing
+ * reads them later, whatever has become of its readers' groups so far, and the convolution that writes does
+ * not read them itself. */
+static bool may_overwrite(const search *s, const graft_group *group, int index, int last)
+{
+    const graft_node *nodes = s->graph->nodes;
+    for (size_t i = 0; i < s->graph->count; i++) {
+        int anchor = s->groups[i].anchor;
+        if ((int)i == last || !s->in_part[i] || !reads(&nodes[i], index))
+            continue;
+        if (may_share_bytes(&nodes[i]) || anchor == group->anchor || s->groups[anchor].last > last)
+            return false;
+    }
+    return s->in_part[index] && !s->visible[index] && !may_share_bytes(&nodes[index]);
+}
+
+/* `group` may grow to node `last`: what it reads then was not overwritten by another group before. */
+static bool may_wait(const search *s, const graft_group *group, int last)
+{
+    for (size_t i = 0; i < s->graph->count; i++) {
+        const graft_group *other = &s->groups[i];
+        if (other->anchor == (int)i && other != group && other->residual >= 0 && other->last < last &&
+            group_reads(s, group, other->residual))
+            return false;
+    }
     return true;
 }
 
@@ -47,15 +86,19 @@ static bool fold_affine(graft_group *group, const search *s, const graft_node *n
     return true;
 }
 
-/* Only without a backward, which may need the summand that is overwritten. Its readers that this kernel
- * replaces all come before. */
+/* With a backward it stays a node of its own, which emits nothing. */
+static bool is_identity(const search *s, const graft_node *node)
+{
+    return node->op->identity_unless_trained && !s->training;
+}
+
+/* Only without a backward, which may need the summand that is overwritten. */
 static bool fuse_residual(graft_group *group, const search *s, const graft_node *node, int from)
 {
     if (!node->op->is_sum || s->training || group->residual >= 0 || group->post_count > 0)
         return false;
     int other = node->inputs[0] == from ? node->inputs[1] : node->inputs[0];
-    if (other == from || s->visible[other] || !s->in_part[other] || other == 0 ||
-        !is_last_reader(s->graph, other, node->index))
+    if (other == from || !may_overwrite(s, group, other, node->index))
         return false;
     group->residual = other;
     return true;
@@ -69,18 +112,12 @@ static bool fuse_post_op(graft_group *group, const search *s, const graft_node *
     return node->op->post_op(node, &group->post_ops[group->post_count]) && ++group->post_count;
 }
 
-/* With a backward it stays a node of its own, which emits nothing. */
-static bool is_identity(const search *s, const graft_node *node)
-{
-    return node->op->identity_unless_trained && !s->training;
-}
-
 static void grow(search *s, int anchor)
 {
     graft_group *group = &s->groups[anchor];
     for (int at = anchor; !s->visible[at];) {
         int next = only_consumer(s->graph, at);
-        if (next < 0 || !s->in_part[next])
+        if (next < 0 || !s->in_part[next] || !may_wait(s, group, next))
             return;
         const graft_node *node = &s->graph->nodes[next];
         bool folded = fold_affine(group, s, node);

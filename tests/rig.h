@@ -1,0 +1,209 @@
+/* A small graph with its numbers, and the plans of a run over it: what the tests of operators and of plans
+ * stand on. The includer brings cmocka. */
+#ifndef GRAFT_TESTS_RIG_H
+#define GRAFT_TESTS_RIG_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "graph/op.h"
+#include "plan/plan.h"
+#include "zoo/builder.h"
+
+#define assert_ok(call)                                                                       \
+    do {                                                                                      \
+        graft_status status_ = (call);                                                        \
+        if (status_ != GRAFT_OK)                                                              \
+            fail_msg("%s: %s: %s", #call, graft_status_name(status_), graft_error_message()); \
+    } while (0)
+
+typedef struct rig {
+    graft_graph *graph;
+    graft_device *device;
+    graft_constants constants;
+    graft_plan_tensor *tensors; /* owned, value and gradient */
+    bool fresh;
+    graft_drop_source drops;
+} rig;
+
+static inline int64_t rig_count(const graft_parameter *parameter)
+{
+    return graft_shape_count(&parameter->shape);
+}
+
+/* Takes the graph; every parameter is 0. */
+static inline void rig_open(rig *r, graft_graph *graph, int threads)
+{
+    memset(r, 0, sizeof *r);
+    r->graph = graph;
+    r->fresh = true;
+    r->drops.seed = 5;
+    graft_graph_bound(graph);
+    assert_ok(graft_device_create(&r->device, threads));
+    r->tensors = calloc((size_t)graph->tensor_count + 1, sizeof *r->tensors);
+    for (size_t i = 0; i < graph->count; i++) {
+        const graft_node *node = &graph->nodes[i];
+        for (int j = 0; j < node->parameter_count; j++) {
+            size_t bytes = sizeof(float) * (size_t)rig_count(&node->parameters[j]) + 8;
+            graft_plan_tensor *tensor = &r->tensors[node->first_tensor + j];
+            assert_ok(graft_allocate_aligned(&tensor->value, bytes));
+            assert_ok(graft_allocate_aligned(&tensor->gradient, bytes));
+            memset(tensor->value, 0, bytes);
+            memset(tensor->gradient, 0, bytes);
+        }
+    }
+}
+
+static inline void rig_close(rig *r)
+{
+    for (int i = 0; i < r->graph->tensor_count; i++) {
+        free(r->tensors[i].value);
+        free(r->tensors[i].gradient);
+    }
+    free(r->tensors);
+    graft_constants_dispose(&r->constants);
+    graft_device_free(r->device);
+    graft_graph_free(r->graph);
+}
+
+/* The tensor "NODE.SUFFIX" and how many elements it has. */
+static inline graft_plan_tensor *rig_tensor(const rig *r, const char *node_name, const char *suffix,
+                                            int64_t *count)
+{
+    const graft_node *node = graft_graph_find(r->graph, node_name);
+    assert_non_null(node);
+    int slot = graft_node_parameter(node, suffix);
+    assert_true(slot >= 0);
+    *count = rig_count(&node->parameters[slot]);
+    return &r->tensors[node->first_tensor + slot];
+}
+
+/* Fills learned parameters with normal numbers of the usual size, statistics with likely ones. */
+static inline void rig_fill(rig *r, uint64_t seed)
+{
+    for (size_t i = 0; i < r->graph->count; i++) {
+        const graft_node *node = &r->graph->nodes[i];
+        for (int j = 0; j < node->parameter_count; j++) {
+            const graft_parameter *p = &node->parameters[j];
+            int64_t count = rig_count(p);
+            float *value = r->tensors[node->first_tensor + j].value;
+            graft_random random = graft_random_stream(seed, GRAFT_RANDOM_TEST, node->name, 0, (uint32_t)j);
+            float scale = p->shape.rank > 1 ? 1.4F / sqrtf((float)(count / p->shape.dims[0])) : 0.3F;
+            bool positive =
+                node->op->affine && strcmp(p->suffix, "bias") && strcmp(p->suffix, "running_mean");
+            for (int64_t k = 0; p->kind != GRAFT_PARAMETER_COUNTER && k < count; k++)
+                value[k] =
+                    positive ? 0.4F + graft_random_uniform(&random) : scale * graft_random_normal(&random);
+        }
+    }
+}
+
+enum { RUN_CUTS = 8 };
+
+/* The plans of one batch size, in one workspace. */
+typedef struct run {
+    rig *rig;
+    int batch;
+    graft_plan *backbone, *upper; /* upper NULL: nothing is above the cut */
+    void *workspace;
+    float *feeds[RUN_CUTS];
+    size_t feed_floats[RUN_CUTS];
+    int cuts;
+} run;
+
+static inline void run_place(run *u)
+{
+    size_t bytes = graft_plan_workspace(u->backbone);
+    if (u->upper && graft_plan_workspace(u->upper) > bytes)
+        bytes = graft_plan_workspace(u->upper);
+    assert_ok(graft_allocate_aligned(&u->workspace, bytes));
+    memset(u->workspace, 0xff, bytes); /* NaNs: what is read before it is written shows */
+    assert_ok(graft_plan_bind(u->backbone, u->workspace, NULL));
+    if (u->upper)
+        assert_ok(graft_plan_bind(u->upper, u->workspace, u->feeds));
+}
+
+static inline void run_open(run *u, rig *r, int batch, bool training, bool move_statistics)
+{
+    memset(u, 0, sizeof *u);
+    u->rig = r;
+    u->batch = batch;
+    graft_plan_request request = {
+        .graph = r->graph,
+        .device = r->device,
+        .constants = &r->constants,
+        .tensors = r->tensors,
+        .batch = batch,
+        .part = GRAFT_PLAN_BACKBONE,
+        .move_statistics = move_statistics,
+        .drops = &r->drops,
+        .fresh = &r->fresh,
+    };
+    for (size_t i = 0; i < r->graph->count; i++)
+        if (r->graph->nodes[i].cut) {
+            size_t floats = (size_t)batch * (size_t)graft_shape_count(&r->graph->nodes[i].shape);
+            assert_true(u->cuts < RUN_CUTS);
+            assert_ok(graft_allocate_aligned(&u->feeds[u->cuts], sizeof(float) * floats));
+            u->feed_floats[u->cuts++] = floats;
+        }
+    assert_ok(graft_plan_compile(&u->backbone, &request));
+    request.part = GRAFT_PLAN_UPPER;
+    request.training = training;
+    if (!graft_graph_logits(r->graph)->backbone)
+        assert_ok(graft_plan_compile(&u->upper, &request));
+    run_place(u);
+}
+
+static inline void run_close(run *u)
+{
+    graft_plan_free(u->backbone);
+    graft_plan_free(u->upper);
+    free(u->workspace);
+    for (int i = 0; i < u->cuts; i++)
+        free(u->feeds[i]);
+}
+
+/* Pictures (batch, C, H, W) to logits (batch, classes), borrowed. */
+static inline const float *run_forward(run *u, const float *pictures)
+{
+    size_t floats = (size_t)u->batch * (size_t)graft_shape_count(&u->rig->graph->nodes[0].shape);
+    graft_device_enter(u->rig->device);
+    memcpy(graft_plan_picture(u->backbone), pictures, sizeof(float) * floats);
+    assert_ok(graft_plan_run(u->backbone, GRAFT_PHASE_FORWARD));
+    for (int i = 0; i < u->cuts; i++)
+        memcpy(u->feeds[i], graft_plan_output(u->backbone, i), sizeof(float) * u->feed_floats[i]);
+    if (!u->upper)
+        return u->feeds[0];
+    assert_ok(graft_plan_run(u->upper, GRAFT_PHASE_FORWARD));
+    return graft_plan_output(u->upper, 0);
+}
+
+static inline double run_loss(run *u, const int32_t *labels)
+{
+    memcpy(graft_plan_labels(u->upper), labels, sizeof(int32_t) * (size_t)u->batch);
+    assert_ok(graft_plan_run(u->upper, GRAFT_PHASE_LOSS));
+    return graft_plan_loss(u->upper);
+}
+
+static inline void run_backward(run *u)
+{
+    assert_ok(graft_plan_run(u->upper, GRAFT_PHASE_BACKWARD));
+}
+
+/* |a - b| / |b|, in double; infinite where a is not finite. */
+static inline double distance_of(const float *a, const float *b, int64_t count)
+{
+    double difference = 0, size = 0;
+    for (int64_t i = 0; i < count; i++) {
+        double d = (double)a[i] - b[i];
+        difference += d * d;
+        size += (double)b[i] * b[i];
+    }
+    if (!isfinite(difference))
+        return INFINITY;
+    return size > 0 ? sqrt(difference / size) : sqrt(difference);
+}
+
+#endif
