@@ -25,6 +25,7 @@ typedef struct rig {
     graft_constants constants;
     graft_plan_tensor *tensors; /* owned, value and gradient */
     bool fresh;
+    bool without_drops; /* dropout is the identity also where it trains */
     graft_drop_source drops;
 } rig;
 
@@ -138,7 +139,7 @@ static inline void run_open(run *u, rig *r, int batch, bool training, bool move_
         .batch = batch,
         .part = GRAFT_PLAN_BACKBONE,
         .move_statistics = move_statistics,
-        .drops = &r->drops,
+        .drops = r->without_drops ? NULL : &r->drops,
         .fresh = &r->fresh,
     };
     for (size_t i = 0; i < r->graph->count; i++)

@@ -117,7 +117,7 @@ static void grow(search *s, int anchor)
     graft_group *group = &s->groups[anchor];
     for (int at = anchor; !s->visible[at];) {
         int next = only_consumer(s->graph, at);
-        if (next < 0 || !s->in_part[next] || !may_wait(s, group, next))
+        if (next < 0 || !s->in_part[next] || s->groups[next].anchor != next || !may_wait(s, group, next))
             return;
         const graft_node *node = &s->graph->nodes[next];
         bool folded = fold_affine(group, s, node);

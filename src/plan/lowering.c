@@ -247,6 +247,23 @@ out:
     return status;
 }
 
+/* What is overwritten gets a new number on the same bytes, so that a copy of the old numbers is not taken for
+ * one of the new. What others own (a kept feature) is not overwritten: a copy is. */
+static graft_status prepare_update(graft_lowering *l, const graft_layout *layout, graft_value *v)
+{
+    graft_status status;
+    value updated = l->plan->values[*v];
+    if (updated.home == HOME_INPUT || updated.layout != layout)
+        return copy_value(l, *v, layout, v);
+    if (updated.home != HOME_WORKSPACE)
+        return GRAFT_OK;
+    graft_value before = *v;
+    GRAFT_TRY(graft_plan_add_value(l->plan, &updated, v));
+    l->plan->values[*v].root = before;
+out:
+    return status;
+}
+
 static graft_status prepare_slot(graft_lowering *l, const graft_kernel *kernel, int slot, graft_value *v)
 {
     const graft_layout *layout = kernel->layouts[slot];
@@ -255,17 +272,14 @@ static graft_status prepare_slot(graft_lowering *l, const graft_kernel *kernel, 
         return GRAFT_OK;
     case GRAFT_READS:
         return graft_lowering_reorder(l, *v, layout, v);
-    case GRAFT_WRITES:
-        if (*v == GRAFT_NEW_VALUE) {
-            value fresh = {.layout = layout, .home = HOME_WORKSPACE};
-            return graft_plan_add_value(l->plan, &fresh, v);
-        }
-        break;
     case GRAFT_UPDATES:
-        /* What others own (a kept feature) is not overwritten: work on a copy. */
-        if (l->plan->values[*v].home == HOME_INPUT || l->plan->values[*v].layout != layout)
-            return copy_value(l, *v, layout, v);
-        return GRAFT_OK;
+        return prepare_update(l, layout, v);
+    case GRAFT_WRITES:
+        break;
+    }
+    if (*v == GRAFT_NEW_VALUE) {
+        value fresh = {.layout = layout, .home = HOME_WORKSPACE};
+        return graft_plan_add_value(l->plan, &fresh, v);
     }
     if (l->plan->values[*v].layout != layout)
         return graft_fail(GRAFT_EINTERNAL, "slot %d of %s has another layout", slot, kernel->implementation);
