@@ -80,7 +80,7 @@ int main(int count, char **values)
         GRAFT_TRY(train_epoch(executor, loader, epoch));
 
     GRAFT_TRY(graft_executor_model(executor, &trained)); /* model.eval(), then correct / total: */
-    GRAFT_TRY(graft_evaluate(&result, trained, dataset, GRAFT_SET_HELD_OUT, GRAFT_AUTO, GRAFT_AUTO, NULL));
+    GRAFT_TRY(graft_evaluate(&result, trained, dataset, NULL));
     printf("accuracy: %.1f %% of %zu held-out pictures\n", 100.0 * graft_evaluation_accuracy(result),
            graft_evaluation_count(result));
     GRAFT_TRY(graft_model_save(trained, out)); /* torch.save(model.state_dict(), out) */

@@ -274,10 +274,20 @@ static int tear_down(void **state)
     return 0;
 }
 
+static graft_status evaluate_set(graft_evaluation **e, const place *p, const graft_dataset *dataset,
+                                 graft_set set, int workers)
+{
+    graft_evaluate_options how = GRAFT_EVALUATE_OPTIONS_INIT;
+    how.set = set;
+    how.threads = 2;
+    how.workers = workers;
+    return graft_evaluate(e, p->model, dataset, &how);
+}
+
 static graft_evaluation *evaluate(const place *p, graft_set set)
 {
     graft_evaluation *e = NULL;
-    if (graft_evaluate(&e, p->model, p->dataset, set, 2, 2, NULL) != GRAFT_OK)
+    if (evaluate_set(&e, p, p->dataset, set, 2) != GRAFT_OK)
         fail_msg("%s", graft_error_message());
     return e;
 }
@@ -337,7 +347,7 @@ static void test_a_picture_that_has_gone_is_left_out_and_named(void **state)
     for (int i = 0; i < PICTURES; i++)
         if (i != 1 && i != 5)
             remove_file(p, names[i]);
-    assert_int_equal(graft_evaluate(&e, p->model, p->dataset, GRAFT_SET_ALL, 1, 0, NULL), GRAFT_EIO);
+    assert_int_equal(evaluate_set(&e, p, p->dataset, GRAFT_SET_ALL, 0), GRAFT_EIO);
     assert_non_null(strstr(graft_error_message(), "none of the 6 pictures"));
 }
 
@@ -349,22 +359,56 @@ static int stop(void *context, const char *what, size_t done, size_t total)
     return 1;
 }
 
+/* With the features that the training kept nothing is decoded, and the figures are the same. */
+static void test_kept_features_serve_an_evaluation(void **state)
+{
+    place *p = *state;
+    graft_fit_options options = GRAFT_FIT_OPTIONS_INIT;
+    graft_fit_report report;
+    graft_model *trained;
+    graft_evaluation *run = NULL, *kept = NULL, *other = NULL;
+    graft_evaluate_options how = GRAFT_EVALUATE_OPTIONS_INIT;
+    options.epochs = 1;
+    options.threads = 2;
+    assert_int_equal(graft_fit(&trained, p->model, p->dataset, &options, &report), GRAFT_OK);
+    assert_non_null(report.features);
+    how.threads = 2;
+    assert_int_equal(graft_evaluate(&run, trained, p->dataset, &how), GRAFT_OK);
+    for (int i = 0; i < PICTURES; i++)
+        remove_file(p, names[i]);
+    how.features = report.features;
+    assert_int_equal(graft_evaluate(&kept, trained, p->dataset, &how), GRAFT_OK);
+    assert_int_equal(graft_evaluation_count(kept), graft_evaluation_count(run));
+    for (size_t i = 0; i < graft_evaluation_count(run); i++) {
+        const float *a = graft_evaluation_probabilities(run, i), *b = graft_evaluation_probabilities(kept, i);
+        assert_true(a[0] - b[0] < 1e-5F && b[0] - a[0] < 1e-5F);
+    }
+    /* of another network they are not taken: the pictures are gone */
+    assert_int_equal(graft_model_set_size(p->model, 64), GRAFT_OK);
+    assert_int_equal(graft_evaluate(&other, p->model, p->dataset, &how), GRAFT_EIO);
+    graft_features_release(report.features);
+    graft_evaluation_free(run);
+    graft_evaluation_free(kept);
+    graft_model_free(trained);
+}
+
 static void test_stopping_and_refusals(void **state)
 {
     place *p = *state;
     graft_evaluation *e = NULL;
     int calls = 0;
-    graft_progress progress = {stop, &calls};
-    assert_int_equal(graft_evaluate(&e, p->model, p->dataset, GRAFT_SET_ALL, 1, 1, &progress),
-                     GRAFT_ECANCELLED);
+    graft_evaluate_options how = GRAFT_EVALUATE_OPTIONS_INIT;
+    how.set = GRAFT_SET_ALL;
+    how.progress = (graft_progress){stop, &calls};
+    assert_int_equal(graft_evaluate(&e, p->model, p->dataset, &how), GRAFT_ECANCELLED);
     assert_int_equal(calls, 1);
     graft_dataset *other;
     char path[PATH];
     path_in(path, p, names[0]);
     const char *const paths[] = {path};
     assert_int_equal(graft_dataset_list(&other, paths, 1, GRAFT_AS_SEEN), GRAFT_OK);
-    assert_int_equal(graft_evaluate(&e, p->model, other, GRAFT_SET_ALL, 1, 1, NULL), GRAFT_EARGUMENT);
-    assert_int_equal(graft_evaluate(&e, p->model, other, GRAFT_SET_HELD_OUT, 1, 1, NULL), GRAFT_EARGUMENT);
+    assert_int_equal(evaluate_set(&e, p, other, GRAFT_SET_ALL, 1), GRAFT_EARGUMENT);
+    assert_int_equal(evaluate_set(&e, p, other, GRAFT_SET_HELD_OUT, 1), GRAFT_EARGUMENT);
     assert_null(e);
     graft_dataset_free(other);
 }
@@ -507,6 +551,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_evaluation_is_what_the_model_predicts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_picture_that_has_gone_is_left_out_and_named, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(test_kept_features_serve_an_evaluation, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_stopping_and_refusals, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_table_of_all_pictures, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_table_of_one_evaluation, set_up, tear_down),

@@ -165,6 +165,11 @@ GRAFT_API graft_status graft_loader_rewind(graft_loader *loader, int epoch);
  * scan) has a cause in the batch ("PATH: No such file or directory") and no pixels. After a failure
  * (GRAFT_EMEMORY) the same batch may be asked for again. */
 GRAFT_API graft_status graft_loader_next(graft_loader *loader, graft_batch *batch);
+/* Kept features: what crosses a model's frozen boundary, for pictures of one dataset; graft_fit gives them.
+ * Counted among their users. */
+typedef struct graft_features graft_features;
+GRAFT_API void graft_features_release(graft_features *features); /* NULL is legal */
+
 /* Whether a picture need not be decoded because its features are kept: asked from worker threads, and by none
  * of them any more when this returns. In mid-epoch the batches ahead are made anew. graft_executor_attach
  * sets it. */

@@ -24,14 +24,27 @@ typedef struct graft_outcome {
     int rank;           /* of the label among the classes, from 0; equal ones in the classes' order */
 } graft_outcome;
 
-/* Runs the model over a set of the dataset, whose labels are the model's. `threads` and `workers` may be
- * GRAFT_AUTO; `progress` may be NULL. A picture that cannot be read any more (it was deleted since the scan)
- * is left out of every figure and listed as missing. GRAFT_EARGUMENT (a set without pictures, a label that is
- * none of the model's classes), GRAFT_EIO (none could be read), GRAFT_EDIVERGED (a logit is not a finite
- * number). */
+typedef struct graft_evaluate_options {
+    graft_set set;
+    int threads, workers;
+    graft_features *features; /* graft_fit_report.features, used where they are this model's and this
+                                 dataset's; NULL: none */
+    graft_progress progress;
+} graft_evaluate_options;
+#define GRAFT_EVALUATE_OPTIONS_INIT                       \
+    {                                                     \
+        GRAFT_SET_HELD_OUT, GRAFT_AUTO, GRAFT_AUTO, NULL, \
+        {                                                 \
+            NULL, NULL                                    \
+        }                                                 \
+    }
+
+/* Runs the model over a set of the dataset, whose labels are the model's; `options` NULL: the defaults. A
+ * picture that cannot be read any more (it was deleted since the scan) is left out of every figure and listed
+ * as missing. GRAFT_EARGUMENT (a set without pictures, a label that is none of the model's classes),
+ * GRAFT_EIO (none could be read), GRAFT_EDIVERGED (a logit is not a finite number). */
 GRAFT_API graft_status graft_evaluate(graft_evaluation **evaluation, graft_model *model,
-                                      const graft_dataset *dataset, graft_set set, int threads, int workers,
-                                      const graft_progress *progress);
+                                      const graft_dataset *dataset, const graft_evaluate_options *options);
 GRAFT_API void graft_evaluation_free(graft_evaluation *evaluation); /* NULL is legal */
 
 /* What was evaluated, in the dataset's order. */

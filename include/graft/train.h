@@ -200,14 +200,18 @@ struct graft_fit_event {
 };
 
 typedef struct graft_fit_report {
-    int epochs;     /* done in the last phase */
-    int best_epoch; /* whose weights are kept; from 1 */
-    bool chosen;    /* the epoch was chosen on the held-out pictures */
-    bool stopped;   /* by the callback */
-    bool diverged;  /* the loss was not finite: the last good weights are kept; the message says where */
+    int epochs;           /* done in the last phase */
+    int best_epoch;       /* whose weights are kept; from 1 */
+    bool chosen;          /* the epoch was chosen on the held-out pictures */
+    bool stopped;         /* by the callback */
+    graft_status failure; /* why training ended early, else GRAFT_OK: GRAFT_EDIVERGED, the loss was not
+                             finite; GRAFT_EIO, a picture could not be read any more. The last good weights
+                             are kept, and the message says more. */
     /* what AUTO became */
     int batch, augment, schedule, start, threads, workers;
     double rate, body_rate, momentum, decay, warmup, clip;
+    graft_features *features; /* the caller's (graft_features_release): what was kept for a head, with which
+                                 graft_evaluate need not run the backbone again; NULL otherwise */
 } graft_fit_report;
 
 /* Trains `model` (its head must fit the dataset's classes: graft_model_replace_head) and returns a new model.

@@ -44,15 +44,15 @@ static int report(const arguments *given, const eval_report *r)
 static int evaluate(const arguments *given, const subject *s, const char *folder)
 {
     screen_state screen = {.quiet = argument_given(given, "quiet"), .unit = "pictures"};
-    const graft_progress progress = {screen_progress, &screen};
-    int threads, workers;
+    graft_evaluate_options how = GRAFT_EVALUATE_OPTIONS_INIT;
     graft_evaluation *evaluation = NULL;
     eval_data data;
-    subject_threads(&threads, &workers, given);
-    int status = eval_data_open(&data, s, folder, workers, &screen);
+    subject_threads(&how.threads, &how.workers, given);
+    how.progress = (graft_progress){screen_progress, &screen};
+    int status = eval_data_open(&data, s, folder, how.workers, &screen);
     if (status == EXIT_GOOD) {
-        graft_status done =
-            graft_evaluate(&evaluation, s->model, data.dataset, data.set, threads, workers, &progress);
+        how.set = data.set;
+        graft_status done = graft_evaluate(&evaluation, s->model, data.dataset, &how);
         screen_close(&screen);
         status =
             done == GRAFT_OK ? report(given, &(eval_report){s, &data, evaluation}) : screen_fail_status();

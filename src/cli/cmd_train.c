@@ -93,7 +93,7 @@ static bool fit(train_job *job)
         return false;
     screen_close(&job->screen);
     job->hurry = job->report.stopped;
-    if (job->report.diverged)
+    if (job->report.failure != GRAFT_OK)
         screen_fail("%s%s", graft_error_message(), has_trained(job) ? "; what was good before is kept" : "");
     else if (job->no_memory)
         screen_fail("out of memory");
@@ -106,13 +106,17 @@ static bool fit(train_job *job)
 
 static bool evaluate(train_job *job, graft_evaluation **evaluation, graft_set set)
 {
-    graft_progress progress = {train_progress, job};
-    const graft_fit_report *report = &job->report;
+    graft_evaluate_options how = GRAFT_EVALUATE_OPTIONS_INIT;
+    how.set = set;
+    how.threads = job->report.threads;
+    how.workers = job->report.workers;
+    how.features = job->report.features;
+    if (!job->hurry)
+        how.progress = (graft_progress){train_progress, job};
     if (graft_dataset_set_count(job->dataset, set, -1) == 0)
         return true;
     job->phase = "checking";
-    graft_status status = graft_evaluate(evaluation, job->trained, job->dataset, set, report->threads,
-                                         report->workers, job->hurry ? NULL : &progress);
+    graft_status status = graft_evaluate(evaluation, job->trained, job->dataset, &how);
     screen_erase(&job->screen);
     if (status == GRAFT_ECANCELLED)
         job->hurry = true;
@@ -144,11 +148,12 @@ static int train(train_job *job)
     complete = train_save_tables(job) && complete;
     train_say_result(job);
     train_json_result(job);
-    return complete && !job->report.diverged ? EXIT_GOOD : EXIT_FAILED;
+    return complete && job->report.failure == GRAFT_OK ? EXIT_GOOD : EXIT_FAILED;
 }
 
 static void dispose(train_job *job)
 {
+    graft_features_release(job->report.features);
     graft_evaluation_free(job->held_out);
     graft_evaluation_free(job->training);
     graft_model_free(job->trained);

@@ -86,9 +86,9 @@ void train_json_result(const train_job *job)
     const graft_fit_report *r = &job->report;
     if (!job->request.json)
         return;
-    json_say(json_pack("{s:s,s:o,s:i,s:i,s:b,s:b,s:b,s:o,s:o,s:I}", "event", "result", "run",
-                       json_text(job->run.path), "epochs", r->epochs, "best_epoch", r->best_epoch, "chosen",
-                       (int)r->chosen, "stopped", (int)r->stopped, "diverged", (int)r->diverged, "held_out",
-                       held_out_json(job), "seconds", json_figure(graft_clock() - job->began), "peak_bytes",
-                       (json_int_t)graft_memory_peak()));
+    json_say(json_pack(
+        "{s:s,s:o,s:i,s:i,s:b,s:b,s:b,s:o,s:o,s:I}", "event", "result", "run", json_text(job->run.path),
+        "epochs", r->epochs, "best_epoch", r->best_epoch, "chosen", (int)r->chosen, "stopped",
+        (int)r->stopped, "diverged", (int)(r->failure == GRAFT_EDIVERGED), "held_out", held_out_json(job),
+        "seconds", json_figure(graft_clock() - job->began), "peak_bytes", (json_int_t)graft_memory_peak()));
 }

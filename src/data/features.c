@@ -6,12 +6,15 @@
 
 #include "base/memory.h"
 #include "base/status.h"
+#include "model/model.h"
 
 enum { VIEWS = 2, BLOCK_ROWS = 64 };
 
 struct graft_features {
     int references; /* atomic */
     size_t row;
+    graft_model *model;           /* whose boundary it is; NULL: unknown */
+    const graft_dataset *dataset; /* only compared */
     size_t samples;
     float **table; /* [sample * VIEWS + view] */
     float **blocks;
@@ -31,6 +34,51 @@ graft_status graft_features_create(graft_features **out, size_t row)
     return GRAFT_OK;
 }
 
+/* Floats of all cut tensors of one picture. */
+static size_t row_of(const graft_graph *graph)
+{
+    size_t row = 0;
+    for (size_t i = 0; i < graph->count; i++)
+        if (graph->nodes[i].cut)
+            row += (size_t)graft_shape_count(&graph->nodes[i].shape);
+    return row;
+}
+
+graft_status graft_features_create_for(graft_features **out, graft_model *model, const graft_dataset *dataset)
+{
+    graft_status status = graft_features_create(out, row_of(model->state.graph));
+    if (status == GRAFT_OK) {
+        (*out)->model = graft_model_share(model);
+        (*out)->dataset = dataset;
+    }
+    return status;
+}
+
+static bool is_same_node(const graft_model *a, const graft_model *b, size_t index)
+{
+    const graft_node *x = &a->state.graph->nodes[index], *y = &b->state.graph->nodes[index];
+    if (x->backbone != y->backbone || x->cut != y->cut || strcmp(x->name, y->name) != 0)
+        return false;
+    for (int i = 0; x->backbone && i < x->parameter_count; i++)
+        if (a->state.tensors[x->first_tensor + i] != b->state.tensors[y->first_tensor + i])
+            return false;
+    return true;
+}
+
+bool graft_features_serve(const graft_features *features, const graft_model *model,
+                          const graft_dataset *dataset)
+{
+    const graft_model *mine = features->model;
+    if (!mine || features->dataset != dataset || mine->sight != model->sight ||
+        memcmp(&mine->transform, &model->transform, sizeof mine->transform) != 0 ||
+        mine->state.graph->count != model->state.graph->count)
+        return false;
+    for (size_t i = 0; i < mine->state.graph->count; i++)
+        if (!is_same_node(mine, model, i))
+            return false;
+    return true;
+}
+
 graft_features *graft_features_share(graft_features *features)
 {
     __atomic_add_fetch(&features->references, 1, __ATOMIC_RELAXED);
@@ -45,6 +93,7 @@ void graft_features_release(graft_features *features)
         free(features->blocks[i]);
     free(features->blocks);
     free(features->table);
+    graft_model_free(features->model);
     free(features);
 }
 

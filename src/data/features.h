@@ -7,14 +7,20 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include <graft/status.h>
-
-typedef struct graft_features graft_features;
+#include <graft/data.h>
+#include <graft/model.h>
 
 /* `row`: floats of one view. Counted: share and release. */
 graft_status graft_features_create(graft_features **features, size_t row);
+/* For what crosses this model's frozen boundary, of this dataset's samples. The model is shared, the dataset
+ * is only remembered. */
+graft_status graft_features_create_for(graft_features **features, graft_model *model,
+                                       const graft_dataset *dataset);
+/* Whether these rows are what crosses this model's boundary for this dataset's samples: made for a model with
+ * the same backbone. */
+bool graft_features_serve(const graft_features *features, const graft_model *model,
+                          const graft_dataset *dataset);
 graft_features *graft_features_share(graft_features *features);
-void graft_features_release(graft_features *features); /* NULL is legal */
 
 /* Room for this many samples; before any loader asks. */
 graft_status graft_features_reserve(graft_features *features, size_t samples);

@@ -6,7 +6,9 @@
 
 #include "base/memory.h"
 #include "base/status.h"
+#include "data/features.h"
 #include "report/evaluation.h"
+#include "train/executor.h"
 
 enum { BATCH = 32, MOST_WORKERS = 4 };
 
@@ -15,26 +17,30 @@ typedef struct run {
     const graft_dataset *dataset;
     graft_executor *executor;
     graft_loader *loader;
-    int samples[BATCH], labels[BATCH];
+    int samples[BATCH], views[BATCH], labels[BATCH];
     const uint8_t *pixels[BATCH];
 } run;
 
-static graft_status open_run(run *r, graft_model *model, graft_set set, int threads, int workers)
+static graft_status open_run(run *r, graft_model *model, const graft_evaluate_options *options)
 {
     graft_status status;
     graft_executor_options how = GRAFT_EXECUTOR_OPTIONS_INIT;
     graft_loader_options what = GRAFT_LOADER_OPTIONS_INIT;
-    int cores = threads == GRAFT_AUTO ? graft_cores() : threads;
+    int cores = options->threads == GRAFT_AUTO ? graft_cores() : options->threads;
+    bool kept = options->features && graft_features_serve(options->features, model, r->dataset);
     how.batch = 0;
     how.threads = cores;
-    how.keep = false;
-    what.set = set;
+    how.keep = kept;
+    what.set = options->set;
     what.batch = BATCH;
     what.shuffle = false;
-    what.workers = workers != GRAFT_AUTO ? workers : cores < MOST_WORKERS ? cores : MOST_WORKERS;
+    what.workers = options->workers != GRAFT_AUTO ? options->workers
+                   : cores < MOST_WORKERS         ? cores
+                                                  : MOST_WORKERS;
     GRAFT_TRY(graft_evaluation_create(&r->evaluation, graft_model_class_count(model)));
     GRAFT_TRY(graft_loader_create(&r->loader, r->dataset, graft_model_transform(model), &what));
-    GRAFT_TRY(graft_executor_create(&r->executor, model, &how));
+    GRAFT_TRY(graft_executor_create_with(&r->executor, model, &how, kept ? options->features : NULL));
+    graft_executor_attach(r->executor, r->loader);
 out:
     return status;
 }
@@ -66,16 +72,17 @@ static graft_status take_batch(run *r, const graft_batch *all, graft_batch *read
     graft_status status = GRAFT_OK;
     int count = 0;
     for (int i = 0; i < all->count; i++) {
-        if (!all->pixels[i]) {
+        if (all->causes[i]) {
             GRAFT_TRY(miss(r, all->samples[i], all->causes[i]));
             continue;
         }
         r->samples[count] = all->samples[i];
+        r->views[count] = all->views[i];
         r->labels[count] = all->labels[i];
         r->pixels[count++] = all->pixels[i];
     }
-    *readable =
-        (graft_batch){.count = count, .samples = r->samples, .labels = r->labels, .pixels = r->pixels};
+    *readable = (graft_batch){
+        .count = count, .samples = r->samples, .views = r->views, .labels = r->labels, .pixels = r->pixels};
 out:
     return status;
 }
@@ -133,14 +140,16 @@ static graft_status check_any(const graft_evaluation *e)
 }
 
 graft_status graft_evaluate(graft_evaluation **evaluation, graft_model *model, const graft_dataset *dataset,
-                            graft_set set, int threads, int workers, const graft_progress *progress)
+                            const graft_evaluate_options *options)
 {
+    const graft_evaluate_options defaults = GRAFT_EVALUATE_OPTIONS_INIT;
     graft_status status;
     run *r = NULL;
     GRAFT_TRY(GRAFT_NEW(&r));
+    options = options ? options : &defaults;
     r->dataset = dataset;
-    GRAFT_TRY(open_run(r, model, set, threads, workers));
-    GRAFT_TRY(run_all(r, progress));
+    GRAFT_TRY(open_run(r, model, options));
+    GRAFT_TRY(run_all(r, &options->progress));
     GRAFT_TRY(check_any(r->evaluation));
     GRAFT_TRY(graft_evaluation_finish(r->evaluation));
     *evaluation = r->evaluation;

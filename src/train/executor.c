@@ -18,11 +18,12 @@ static int64_t aligned(int64_t count)
 
 /* ---- What trains ---- */
 
-/* Who only runs a model trains nothing of it: all of it is folded, whatever the model's file marks. */
-static graft_status take_model(graft_executor *e, graft_model *model)
+/* Who only runs a model trains nothing of it: all of it is folded, whatever the model's file marks; but kept
+ * features belong to the boundary that it has. */
+static graft_status take_model(graft_executor *e, graft_model *model, const graft_features *features)
 {
     graft_status status = GRAFT_OK;
-    if (e->options.batch > 0) {
+    if (e->options.batch > 0 || features) {
         e->model = graft_model_share(model);
         return GRAFT_OK;
     }
@@ -241,7 +242,7 @@ graft_status graft_executor_create_with(graft_executor **out, graft_model *model
     e->training = options->batch > 0;
     e->fresh = true;
     e->drops.seed = options->seed;
-    GRAFT_TRY(take_model(e, model));
+    GRAFT_TRY(take_model(e, model, features));
     GRAFT_TRY(
         graft_device_create(&e->device, options->threads == GRAFT_AUTO ? graft_cores() : options->threads));
     GRAFT_TRY(set_up_trained(e));

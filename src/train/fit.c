@@ -119,6 +119,17 @@ static graft_phase_settings body_settings(const graft_fit_options *o, size_t sam
 
 /* ---- Phases ---- */
 
+/* Of a fold only the first one's plan is told: all are the same. */
+static int relay_plan(void *context, const graft_fit_event *event)
+{
+    graft_fit_job *job = context;
+    graft_fit_event plan = *event;
+    plan.phase = "folds";
+    if (event->kind == GRAFT_FIT_PLANNED)
+        graft_fit_tell(job, &plan);
+    return job->stopped;
+}
+
 static graft_status run_fold(graft_fit_job *job, graft_model *model, const graft_phase_settings *settings,
                              graft_features *features, int fold)
 {
@@ -126,7 +137,8 @@ static graft_status run_fold(graft_fit_job *job, graft_model *model, const graft
     graft_phase_result result = {.model = NULL};
     graft_fit_options quiet = *job->options;
     graft_fit_job inner = *job;
-    quiet.event = NULL;
+    quiet.event = fold == 0 ? relay_plan : NULL;
+    quiet.context = job;
     inner.options = &quiet;
     GRAFT_TRY(graft_dataset_fold(job->dataset, job->options->folds, fold, job->options->seed));
     GRAFT_TRY(graft_phase_run(&inner, model, settings, features, &result));
@@ -204,15 +216,6 @@ static graft_status run_probe(graft_fit_job *job, graft_model *model, graft_mode
     return GRAFT_OK;
 }
 
-static graft_status share_features(graft_features **features, const graft_model *probe)
-{
-    size_t row = 0;
-    for (size_t i = 0; i < probe->state.graph->count; i++)
-        if (probe->state.graph->nodes[i].cut)
-            row += (size_t)graft_shape_count(&probe->state.graph->nodes[i].shape);
-    return graft_features_create(features, row);
-}
-
 /* Zeros suit one linear layer only: several of them would never leave zero. */
 static int start_of(const graft_model *model, const graft_fit_options *o, bool head_only)
 {
@@ -238,7 +241,7 @@ static graft_status run_all(graft_fit_job *job, graft_model **trained, graft_mod
             model, start == GRAFT_FIT_PYTORCH ? GRAFT_START_PYTORCH : GRAFT_START_ZERO, o->seed));
     if (head_only || start == GRAFT_FIT_PROBE || o->folds > 0) {
         GRAFT_TRY(clone_for_probe(&probe, model));
-        GRAFT_TRY(share_features(&features, probe));
+        GRAFT_TRY(graft_features_create_for(&features, probe, job->dataset));
     }
     if (o->folds > 0)
         GRAFT_TRY(run_folds(job, probe, head_only ? &last : &probe_phase, features));
@@ -249,6 +252,8 @@ static graft_status run_all(graft_fit_job *job, graft_model **trained, graft_mod
         features = NULL;
     }
     GRAFT_TRY(run_last(job, trained, model, &last, features, start));
+    job->report->features = features;
+    features = NULL;
 out:
     graft_features_release(features);
     graft_model_free(probe);
@@ -282,8 +287,9 @@ graft_status graft_fit(graft_model **trained, graft_model *model, graft_dataset 
                                  options->freeze_count));
     GRAFT_TRY(run_all(&job, trained, own));
     job.report->stopped = job.stopped;
-    job.report->diverged = job.diverged;
+    job.report->failure = job.failure;
 out:
+    graft_features_release(ignored.features);
     graft_model_free(own);
     return status;
 }

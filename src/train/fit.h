@@ -25,8 +25,8 @@ typedef struct graft_fit_job {
     const graft_fit_options *options;
     graft_dataset *dataset;
     graft_fit_report *report;
-    bool stopped; /* the caller asked */
-    bool diverged;
+    bool stopped;         /* the caller asked */
+    graft_status failure; /* why training ended early, GRAFT_OK where it did not */
 } graft_fit_job;
 
 /* How far a phase came. */
@@ -37,8 +37,9 @@ typedef struct graft_phase_result {
     double held_out_accuracy, held_out_loss;
 } graft_phase_result;
 
-/* Trains `model` as it is marked. `features`: kept features to share, NULL: its own. A stop, or a loss that
- * is not finite, is no failure: the result is what was good, and the job says so. */
+/* Trains `model` as it is marked. `features`: kept features to share, NULL: its own. A stop, a loss that
+ * is not finite, or a picture that disappears after a good epoch is no failure here: the result is what was
+ * good, and the job says so. */
 graft_status graft_phase_run(graft_fit_job *job, graft_model *model, const graft_phase_settings *settings,
                              graft_features *features, graft_phase_result *result);
 

@@ -342,8 +342,8 @@ static graft_status run_epochs(phase *p, int *epochs)
         *epochs = epoch;
     }
 out:
-    if (status == GRAFT_EDIVERGED) {
-        p->job->diverged = true;
+    if (status == GRAFT_EDIVERGED || (status == GRAFT_EIO && p->good_epoch > 0)) {
+        p->job->failure = status;
         status = GRAFT_OK;
     }
     return status;
