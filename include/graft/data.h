@@ -19,8 +19,7 @@ typedef struct graft_progress {
     void *context;
 } graft_progress;
 
-/* ---- Datasets ---------------------------------------------------------------------------------------------
- */
+/* ---- Datasets ---- */
 
 typedef struct graft_dataset graft_dataset;
 
@@ -109,8 +108,7 @@ GRAFT_API bool graft_dataset_has_own_held_out(const graft_dataset *dataset);
  * (fewer than two folds, fewer pictures than folds). */
 GRAFT_API graft_status graft_dataset_fold(graft_dataset *dataset, int folds, int fold, uint64_t seed);
 
-/* ---- Loaders ----------------------------------------------------------------------------------------------
- */
+/* ---- Loaders ---- */
 
 typedef enum graft_augment {
     GRAFT_AUGMENT_NONE = 0, /* the picture as it is: one exact view */

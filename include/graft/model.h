@@ -17,7 +17,7 @@
 extern "C" {
 #endif
 
-/* ---- Networks: the zoo's table ------------------------------------------------------------------------- */
+/* ---- Networks: the zoo's table ---- */
 
 /* A published file of weights; one network may have several ("IMAGENET1K_V1", "IMAGENET1K_V2"). */
 typedef struct graft_published {
@@ -53,7 +53,7 @@ GRAFT_API graft_transform graft_network_transform(const graft_network *network, 
  * caller's (free). */
 GRAFT_API graft_status graft_published_path(char **path, const graft_published *published);
 
-/* ---- Opening, editing, saving -------------------------------------------------------------------------- */
+/* ---- Opening, editing, saving ---- */
 
 typedef struct graft_model graft_model;
 
@@ -118,8 +118,7 @@ GRAFT_API graft_status graft_model_name_classes(graft_model *model, const char *
 /* How pictures were and are to be seen; kept in the file. */
 GRAFT_API void graft_model_set_sight(graft_model *model, graft_sight sight);
 
-/* ---- Looking ---------------------------------------------------------------------------------------------
- */
+/* ---- Looking ---- */
 
 GRAFT_API const graft_network *graft_model_network(const graft_model *model);
 GRAFT_API const graft_transform *graft_model_transform(const graft_model *model);

@@ -72,8 +72,7 @@ typedef struct graft_memory {
 } graft_memory;
 GRAFT_API void graft_executor_memory(const graft_executor *executor, graft_memory *memory);
 
-/* ---- The loop's calls
- * -------------------------------------------------------------------------------------- */
+/* ---- The loop's calls ---- */
 
 /* As module.train() and module.eval(): what `forward` does with dropout and batch norm in the trained part.
  * An executor with a batch starts in training. */
@@ -96,11 +95,10 @@ GRAFT_API graft_status graft_executor_step(graft_executor *executor);
 GRAFT_API void graft_executor_set_rates(graft_executor *executor, float rate, float body_rate);
 GRAFT_API void graft_executor_set_decay(graft_executor *executor, float decay);
 
-/* ---- Features
- * ---------------------------------------------------------------------------------------------- */
+/* ---- Features ---- */
 
-/* The loader no longer decodes pictures whose features this executor keeps. NULL detaches it; do that before
- * the executor is freed. */
+/* The loader no longer decodes pictures whose features this executor keeps. `executor` NULL detaches the
+ * loader, which must be done (or the loader freed) before the executor is freed. */
 GRAFT_API void graft_executor_attach(graft_executor *executor, graft_loader *loader);
 /* Runs the backbone over samples and views that are not kept yet. */
 GRAFT_API graft_status graft_executor_keep(graft_executor *executor, graft_loader *loader,
@@ -109,8 +107,7 @@ GRAFT_API graft_status graft_executor_keep(graft_executor *executor, graft_loade
 GRAFT_API const float *graft_executor_features(const graft_executor *executor, int sample, int view,
                                                size_t *count);
 
-/* ---- Results
- * ----------------------------------------------------------------------------------------------- */
+/* ---- Results ---- */
 
 /* A new model with the weights as they are trained now; shares every unchanged tensor. */
 GRAFT_API graft_status graft_executor_model(const graft_executor *executor, graft_model **model);
@@ -130,8 +127,7 @@ GRAFT_API graft_status graft_executor_score(graft_executor *executor, const graf
                                             size_t count, float *logits);
 GRAFT_API void graft_softmax(float *rows, size_t count, size_t classes); /* in place */
 
-/* ---- The whole job
- * ----------------------------------------------------------------------------------------- */
+/* ---- The whole job ---- */
 
 typedef enum graft_schedule { GRAFT_SCHEDULE_COSINE = 0, GRAFT_SCHEDULE_CONSTANT } graft_schedule;
 typedef enum graft_fit_start {

@@ -8,7 +8,7 @@
 
 #include "base/text.h"
 
-enum { MESSAGE_SIZE = 1024 };
+enum { MESSAGE_SIZE = 8192 };
 
 static _Thread_local char message[MESSAGE_SIZE];
 

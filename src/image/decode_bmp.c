@@ -209,7 +209,8 @@ static void unpack_palette(uint8_t *out, const uint8_t *in, const struct bitmap 
     uint32_t bits = bitmap->bits, mask = (1U << bits) - 1;
     for (int64_t x = 0; x < bitmap->width; x++, out += 3) {
         uint64_t bit = (uint64_t)x * bits;
-        memcpy(out, bitmap->palette[in[bit / 8] >> (8 - bits - bit % 8) & mask], 3);
+        uint32_t index = (uint32_t)in[bit / 8] >> (8 - bits - bit % 8) & mask;
+        memcpy(out, bitmap->palette[index], 3);
     }
 }
 

@@ -216,7 +216,8 @@ static uint8_t sample_at(const struct reader *reader, const uint8_t *row, size_t
             return value > 255 ? 255 : (uint8_t)value;
         return (uint8_t)(value >> 8);
     }
-    unsigned mask = (1U << bits) - 1, value = row[index * bits / 8] >> (8 - bits - index * bits % 8) & mask;
+    unsigned mask = (1U << bits) - 1;
+    unsigned value = (unsigned)row[index * bits / 8] >> (8 - bits - index * bits % 8) & mask;
     return (uint8_t)(reader->photometric == PHOTOMETRIC_PALETTE ? value : value * (255 / mask));
 }
 

@@ -10,8 +10,7 @@
 
 #include "tensor/tensor.h"
 
-/* ---- The machine ----------------------------------------------------------------------------------------
- */
+/* ---- The machine ---- */
 
 typedef struct graft_device graft_device;
 
@@ -23,8 +22,7 @@ void graft_device_enter(const graft_device *device);
 const char *graft_device_instructions(void);
 const char *graft_device_library(void);
 
-/* ---- Layouts: how a tensor lies in memory -----------------------------------------------------------------
- */
+/* ---- Layouts: how a tensor lies in memory ---- */
 
 /* Interned: two tensors lie alike if their layouts are the same pointer. Owned by the device. */
 typedef struct graft_layout graft_layout;
@@ -38,8 +36,7 @@ const graft_shape *graft_layout_shape(const graft_layout *layout);
 size_t graft_layout_bytes(const graft_layout *layout); /* with padding of blocks */
 bool graft_layout_is_plain(const graft_layout *layout);
 
-/* ---- Kernels ----------------------------------------------------------------------------------------------
- */
+/* ---- Kernels ---- */
 
 enum { GRAFT_KERNEL_SLOTS = 9 };
 typedef enum graft_access { GRAFT_UNUSED = 0, GRAFT_READS, GRAFT_WRITES, GRAFT_UPDATES } graft_access;
@@ -62,8 +59,7 @@ graft_status graft_kernel_bind(graft_kernel *kernel, void *const *buffers, void 
 graft_status graft_kernel_run(graft_kernel *kernel);
 void graft_kernel_free(graft_kernel *kernel); /* NULL is legal */
 
-/* ---- oneDNN's kernels: slots are numbered in the order of the comment -------------------------------------
- */
+/* ---- oneDNN's kernels: slots are numbered in the order of the comment ---- */
 
 /* y = clip(x, low, high), applied by a convolution as it writes. */
 typedef struct graft_post_op {
@@ -128,8 +124,7 @@ graft_status graft_linear_backward_weights(graft_kernel **kernel, graft_device *
 graft_status graft_reorder(graft_kernel **kernel, graft_device *device, const graft_layout *from,
                            const graft_layout *to);
 
-/* ---- Kernels in plain C -----------------------------------------------------------------------------------
- */
+/* ---- Kernels in plain C ---- */
 
 /* The gradient of a depthwise convolution's weight, where channels divide by 8: as
  * graft_convolution_backward_weights. */

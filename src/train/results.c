@@ -19,14 +19,13 @@ static bool is_kept(void *context, int sample, int view)
 
 void graft_executor_attach(graft_executor *e, graft_loader *loader)
 {
-    if (e->features &&
+    if (e && e->features &&
         graft_features_reserve(e->features, graft_dataset_count(graft_loader_dataset(loader))) == GRAFT_OK)
         graft_loader_set_kept(loader, is_kept, e->features);
     else
         graft_loader_set_kept(loader, NULL, NULL);
 }
 
-/* A picture that has gone since the scan is left out here; training names it. */
 static graft_status keep_batch(graft_executor *e, const graft_batch *batch)
 {
     graft_status status = GRAFT_OK;
