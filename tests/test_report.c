@@ -351,6 +351,34 @@ static void test_a_picture_that_has_gone_is_left_out_and_named(void **state)
     assert_non_null(strstr(graft_error_message(), "none of the 6 pictures"));
 }
 
+static size_t weights_of(graft_model *model)
+{
+    graft_executor_options options = GRAFT_EXECUTOR_OPTIONS_INIT;
+    graft_executor *executor;
+    graft_memory memory;
+    options.batch = 0;
+    assert_int_equal(graft_executor_create(&executor, model, &options), GRAFT_OK);
+    graft_executor_memory(executor, &memory);
+    graft_executor_free(executor);
+    return memory.weights;
+}
+
+/* Whoever only runs a model has no gradients, whatever its marks say, and gets the same numbers. */
+static void test_running_does_not_depend_on_what_trains(void **state)
+{
+    place *p = *state;
+    size_t before = weights_of(p->model);
+    graft_evaluation *frozen = evaluate(p, GRAFT_SET_ALL);
+    assert_int_equal(graft_model_unfreeze(p->model, "*"), GRAFT_OK);
+    assert_int_equal(weights_of(p->model), before);
+    graft_evaluation *trained = evaluate(p, GRAFT_SET_ALL);
+    for (size_t i = 0; i < PICTURES; i++)
+        assert_memory_equal(graft_evaluation_probabilities(frozen, i),
+                            graft_evaluation_probabilities(trained, i), 2 * sizeof(float));
+    graft_evaluation_free(frozen);
+    graft_evaluation_free(trained);
+}
+
 static int stop(void *context, const char *what, size_t done, size_t total)
 {
     assert_string_equal(what, "evaluate");
@@ -552,6 +580,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_picture_that_has_gone_is_left_out_and_named, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_kept_features_serve_an_evaluation, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_running_does_not_depend_on_what_trains, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_stopping_and_refusals, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_table_of_all_pictures, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_table_of_one_evaluation, set_up, tear_down),
