@@ -77,12 +77,6 @@ static int by_size(const void *a, const void *b)
     return x->v - y->v;
 }
 
-static int by_offset(const void *a, const void *b)
-{
-    const value *const *x = a, *const *y = b;
-    return (*x)->offset < (*y)->offset ? -1 : (*x)->offset > (*y)->offset;
-}
-
 /* `placed` is sorted by offset; the lowest gap among those alive at the same time. */
 static size_t lowest_offset(value *const *placed, size_t count, const value *v)
 {
@@ -100,6 +94,15 @@ static size_t lowest_offset(value *const *placed, size_t count, const value *v)
     return offset;
 }
 
+/* Keeps `placed` sorted by offset. */
+static void insert(value **placed, size_t count, value *v)
+{
+    size_t at = count;
+    for (; at > 0 && placed[at - 1]->offset > v->offset; at--)
+        placed[at] = placed[at - 1];
+    placed[at] = v;
+}
+
 static void place_all(graft_plan *plan, const item *items, value **placed, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -107,8 +110,7 @@ static void place_all(graft_plan *plan, const item *items, value **placed, size_
         v->offset = lowest_offset(placed, i, v);
         if (v->offset + v->bytes > plan->workspace)
             plan->workspace = v->offset + v->bytes;
-        placed[i] = v;
-        qsort(placed, i + 1, sizeof(value *), by_offset);
+        insert(placed, i, v);
     }
 }
 
