@@ -101,13 +101,20 @@ static bool is_slow_depthwise(const graft_kernel *kernel, const graft_convolutio
            !strstr(kernel->implementation, "avx512");
 }
 
+/* How many channels lie side by side: as the forward convolution has them, so that nothing is reordered. */
+static int64_t block_width(const graft_layout *layout)
+{
+    const dnnl_blocking_desc_t *form = &layout->descriptor.format_desc.blocking;
+    return form->inner_nblks == 1 && form->inner_blks[0] == 16 ? 16 : 8;
+}
+
 graft_status graft_convolution_backward_weights(graft_kernel **kernel, graft_device *device,
                                                 const graft_convolution *c, bool bias)
 {
     graft_status status;
     descriptors d;
     dnnl_convolution_desc_t operation;
-    graft_kernel *hint = NULL;
+    graft_kernel *hint = NULL, *made;
     const graft_argument arguments[] = {
         {DNNL_ARG_SRC, dnnl_query_src_md, 0, GRAFT_READS},
         {DNNL_ARG_DIFF_DST, dnnl_query_diff_dst_md, 0, GRAFT_READS},
@@ -120,11 +127,13 @@ graft_status graft_convolution_backward_weights(graft_kernel **kernel, graft_dev
                                                                &d.weight, bias ? &d.bias : NULL, &d.y,
                                                                d.strides, d.pad_begin, d.pad_end),
                    "convolution, gradient of the weights");
-    GRAFT_TRY(graft_primitive_create(kernel, device, "convolution, gradient of the weights", &operation, NULL,
+    GRAFT_TRY(graft_primitive_create(&made, device, "convolution, gradient of the weights", &operation, NULL,
                                      hint, arguments, 4));
-    if (is_slow_depthwise(*kernel, c)) {
-        graft_kernel_free(*kernel);
-        GRAFT_TRY(graft_depthwise_backward_weights(kernel, device, c, bias));
+    if (is_slow_depthwise(made, c)) {
+        status = graft_depthwise_backward_weights(kernel, device, c, bias, block_width(hint->layouts[0]));
+        graft_kernel_free(made);
+    } else {
+        *kernel = made;
     }
 out:
     graft_kernel_free(hint);

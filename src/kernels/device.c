@@ -146,11 +146,12 @@ graft_status graft_layout_plain(graft_device *device, const graft_shape *shape, 
     return status == GRAFT_OK ? graft_layout_intern(device, &descriptor, layout) : status;
 }
 
-graft_status graft_layout_by_eights(graft_device *device, const graft_shape *shape,
-                                    const graft_layout **layout)
+graft_status graft_layout_blocked(graft_device *device, const graft_shape *shape, int64_t width,
+                                  const graft_layout **layout)
 {
     dnnl_memory_desc_t descriptor;
-    graft_status status = describe(&descriptor, shape->rank, shape->dims, dnnl_aBcd8b);
+    graft_status status =
+        describe(&descriptor, shape->rank, shape->dims, width == 16 ? dnnl_nChw16c : dnnl_nChw8c);
     return status == GRAFT_OK ? graft_layout_intern(device, &descriptor, layout) : status;
 }
 

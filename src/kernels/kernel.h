@@ -29,9 +29,10 @@ typedef struct graft_layout graft_layout;
 
 /* f32, dense, row-major. */
 graft_status graft_layout_plain(graft_device *device, const graft_shape *shape, const graft_layout **layout);
-/* f32, (N, C, H, W) with eight channels side by side (nChw8c); C divides by 8. */
-graft_status graft_layout_by_eights(graft_device *device, const graft_shape *shape,
-                                    const graft_layout **layout);
+/* f32, (N, C, H, W) with `width` (8 or 16) channels side by side: nChw8c, nChw16c; the last block is padded.
+ */
+graft_status graft_layout_blocked(graft_device *device, const graft_shape *shape, int64_t width,
+                                  const graft_layout **layout);
 const graft_shape *graft_layout_shape(const graft_layout *layout);
 size_t graft_layout_bytes(const graft_layout *layout); /* with padding of blocks */
 bool graft_layout_is_plain(const graft_layout *layout);
@@ -127,9 +128,9 @@ graft_status graft_reorder(graft_kernel **kernel, graft_device *device, const gr
 /* ---- Kernels in plain C ---- */
 
 /* The gradient of a depthwise convolution's weight, where channels divide by 8: as
- * graft_convolution_backward_weights. */
+ * graft_convolution_backward_weights; x and the gradient of y lie in blocks of `width` channels. */
 graft_status graft_depthwise_backward_weights(graft_kernel **kernel, graft_device *device,
-                                              const graft_convolution *shape, bool bias);
+                                              const graft_convolution *shape, bool bias, int64_t width);
 
 /* Batch norm with running statistics as a factor and a summand: scale = gamma / sqrt(variance + epsilon),
  * shift = beta - mean scale. */

@@ -109,6 +109,7 @@ static graft_status forward(graft_lowering *l, const graft_node *node)
     graft_shape x = graft_lowering_input_shape(l, node, 0);
     graft_convolution c = geometry(node->attributes, &x);
     bool bias = graft_lowering_has_bias(l, node);
+    bool training = graft_lowering_wants_weights(l, node) || graft_lowering_wants_gradient(l, node, 0);
     graft_value residual = graft_lowering_residual(l, node);
     int count;
     const graft_post_op *post_ops = graft_lowering_post_ops(l, node, &count);
@@ -119,7 +120,7 @@ static graft_status forward(graft_lowering *l, const graft_node *node)
     if (bias)
         GRAFT_TRY(graft_lowering_parameter(l, node, "bias", &values[2]));
     GRAFT_TRY(graft_convolution_forward(&kernel, graft_lowering_device(l), &c, bias,
-                                        residual != GRAFT_NO_VALUE, post_ops, count, false));
+                                        residual != GRAFT_NO_VALUE, post_ops, count, training));
     GRAFT_TRY(graft_lowering_emit(l, kernel, values));
     graft_lowering_set_output(l, node, values[3]);
 out:

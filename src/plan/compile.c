@@ -70,7 +70,7 @@ static void select_nodes(graft_lowering *l)
         l->needs_gradient[i] = node->trains && node->parameter_count > 0;
         for (int j = 0; j < node->input_count; j++)
             l->needs_gradient[i] |= l->needs_gradient[node->inputs[j]];
-        l->needs_gradient[i] = l->needs_gradient[i] && upper;
+        l->needs_gradient[i] = l->needs_gradient[i] && upper && l->request->training;
     }
     l->in_part[0] = false;
 }
@@ -125,6 +125,7 @@ static graft_status add_output(graft_lowering *l, int node)
 {
     graft_shape shape = graft_lowering_shape(l, &l->request->graph->nodes[node]);
     const graft_layout *plain;
+    l->node = node;
     graft_status status = graft_layout_plain(l->request->device, &shape, &plain);
     if (status == GRAFT_OK)
         status = graft_lowering_reorder(l, l->forward[node], plain, &l->plan->outputs[l->plan->output_count]);
@@ -314,14 +315,18 @@ float graft_plan_loss(const graft_plan *plan)
     return sum;
 }
 
-int graft_plan_step_count(const graft_plan *plan)
+size_t graft_plan_step_count(const graft_plan *plan)
 {
-    return (int)plan->step_count;
+    return plan->step_count;
 }
 
-const char *graft_plan_step(const graft_plan *plan, int index, const char **node)
+graft_plan_step graft_plan_step_at(const graft_plan *plan, size_t index)
 {
     const step *s = &plan->steps[index];
-    *node = s->node >= 0 ? plan->graph->nodes[s->node].name : "loss";
-    return s->kernel->implementation;
+    return (graft_plan_step){
+        .phase = s->phase,
+        .node = s->node >= 0 ? plan->graph->nodes[s->node].name : "loss",
+        .implementation = s->kernel->implementation,
+        .reorders = s->reorders ? graft_layout_shape(s->kernel->layouts[0]) : NULL,
+    };
 }

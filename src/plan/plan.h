@@ -47,9 +47,14 @@ const float *graft_plan_output(const graft_plan *plan, int index);
 int32_t *graft_plan_labels(const graft_plan *plan); /* training: (N) */
 float graft_plan_loss(const graft_plan *plan);      /* training, after its phase: of all outputs that train */
 
-/* What was compiled, for tests and for `inspect`: kernels, how many are reorders of activations, and each
- * one's implementation and node. */
-int graft_plan_step_count(const graft_plan *plan);
-const char *graft_plan_step(const graft_plan *plan, int index, const char **node);
+/* What was compiled, for tests and for whoever looks for lost time. */
+typedef struct graft_plan_step {
+    graft_phase phase;
+    const char *node;            /* for whom it works, "loss" */
+    const char *implementation;  /* "jit:avx2", "host:drop" */
+    const graft_shape *reorders; /* what it brings into another layout; NULL: it computes */
+} graft_plan_step;
+size_t graft_plan_step_count(const graft_plan *plan);
+graft_plan_step graft_plan_step_at(const graft_plan *plan, size_t index);
 
 #endif

@@ -13,6 +13,7 @@ typedef float lanes __attribute__((vector_size(LANES * sizeof(float)), aligned(4
 typedef struct depthwise {
     graft_host_kernel host;
     graft_convolution c;
+    int64_t step; /* lanes from a pixel to the next: 1 in nChw8c, 2 in nChw16c */
 } depthwise;
 
 /* The outputs x of a row for which x s + j - left lies in the input for window column j. */
@@ -26,20 +27,19 @@ static void valid_outputs(const graft_convolution *c, int64_t j, int64_t *from, 
 
 /* sums[j] += the row's products for every window column j. */
 static inline __attribute__((always_inline)) void add_row(lanes *sums, const lanes *in, const lanes *gradient,
-                                                          const graft_convolution *c)
+                                                          const graft_convolution *c, int64_t step)
 {
     for (int64_t j = 0; j < c->kernel_width; j++) {
-        int64_t from, to;
+        int64_t from, to, along = c->stride * step;
         valid_outputs(c, j, &from, &to);
         lanes even = sums[j], odd = {0};
-        const lanes *at = in + (j - c->pad_left);
-        int64_t x = from;
-        for (; x + 2 <= to; x += 2) {
-            even += at[x * c->stride] * gradient[x];
-            odd += at[(x + 1) * c->stride] * gradient[x + 1];
+        int64_t x = from, at = (from * c->stride + j - c->pad_left) * step;
+        for (; x + 2 <= to; x += 2, at += 2 * along) {
+            even += in[at] * gradient[x * step];
+            odd += in[at + along] * gradient[(x + 1) * step];
         }
         if (x < to)
-            even += at[x * c->stride] * gradient[x];
+            even += in[at] * gradient[x * step];
         sums[j] = even + odd;
     }
 }
@@ -47,47 +47,57 @@ static inline __attribute__((always_inline)) void add_row(lanes *sums, const lan
 /* One block of eight channels: sums (kernel_height, kernel_width) of lanes. */
 __attribute__((target_clones("avx2", "default"))) static void block_sums(lanes *sums, const lanes *in,
                                                                          const lanes *gradient,
-                                                                         const graft_convolution *c)
+                                                                         const graft_convolution *c,
+                                                                         int64_t step)
 {
     for (int64_t y = 0; y < c->height_out; y++)
         for (int64_t i = 0; i < c->kernel_height; i++) {
             int64_t row = y * c->stride + i - c->pad_top;
             if (row >= 0 && row < c->height_in)
-                add_row(sums + i * c->kernel_width, in + row * c->width_in, gradient + y * c->width_out, c);
+                add_row(sums + i * c->kernel_width, in + row * c->width_in * step,
+                        gradient + y * c->width_out * step, c, step);
         }
 }
 
-/* db[c] = sum of dY[n][c]; `next` is from one picture to the next. */
-static void bias_sums(float *bias, const lanes *gradient, int64_t next, const graft_convolution *c)
+/* Adds a block's lanes of a picture. */
+static void add_pixels(lanes *sum, const lanes *gradient, int64_t pixels, int64_t step)
 {
     lanes all = {0};
-    for (int64_t n = 0; n < c->batch; n++) {
-        lanes sum = {0};
-        for (int64_t i = 0; i < c->height_out * c->width_out; i++)
-            sum += gradient[n * next + i];
-        all += sum;
-    }
-    for (int64_t lane = 0; lane < LANES; lane++)
-        bias[lane] = all[lane];
+    for (int64_t i = 0; i < pixels; i++)
+        all += gradient[i * step];
+    *sum += all;
+}
+
+/* Where picture n's block of eight channels begins. */
+static const lanes *block_of(const depthwise *self, const void *tensor, int64_t n, int64_t block,
+                             int64_t pixels)
+{
+    int64_t width = LANES * self->step, wide_blocks = (self->c.channels_in + width - 1) / width;
+    return (const lanes *)tensor +
+           ((n * wide_blocks + block / self->step) * pixels * self->step + block % self->step);
 }
 
 static void channel_block(const depthwise *self, int64_t block)
 {
     const graft_convolution *c = &self->c;
-    int64_t blocks = c->channels_in / LANES, window = c->kernel_height * c->kernel_width;
+    int64_t window = c->kernel_height * c->kernel_width;
     int64_t in_size = c->height_in * c->width_in, out_size = c->height_out * c->width_out;
-    const lanes *in = self->host.buffers[0], *gradient = self->host.buffers[1]; /* nChw8c */
-    float *weight = (float *)self->host.buffers[2] + block * LANES * window;    /* (C, 1, 1, kh, kw) */
-    lanes sums[WIDEST * WIDEST];
+    float *weight = (float *)self->host.buffers[2] + block * LANES * window; /* (C, 1, 1, kh, kw) */
+    float *bias = self->host.buffers[3];                                     /* (C) */
+    lanes sums[WIDEST * WIDEST], bias_sum = {0};
     memset(sums, 0, sizeof sums);
-    for (int64_t n = 0; n < c->batch; n++)
-        block_sums(sums, in + (n * blocks + block) * in_size, gradient + (n * blocks + block) * out_size, c);
-    for (int64_t lane = 0; lane < LANES; lane++)
+    for (int64_t n = 0; n < c->batch; n++) {
+        const lanes *gradient = block_of(self, self->host.buffers[1], n, block, out_size);
+        block_sums(sums, block_of(self, self->host.buffers[0], n, block, in_size), gradient, c, self->step);
+        if (bias)
+            add_pixels(&bias_sum, gradient, out_size, self->step);
+    }
+    for (int64_t lane = 0; lane < LANES; lane++) {
         for (int64_t k = 0; k < window; k++)
             weight[lane * window + k] = sums[k][lane];
-    if (self->host.buffers[3])
-        bias_sums((float *)self->host.buffers[3] + block * LANES, gradient + block * out_size,
-                  blocks * out_size, c);
+        if (bias)
+            bias[block * LANES + lane] = bias_sum[lane];
+    }
 }
 
 static graft_status run(graft_kernel *kernel)
@@ -101,20 +111,21 @@ static graft_status run(graft_kernel *kernel)
 }
 
 graft_status graft_depthwise_backward_weights(graft_kernel **out, graft_device *device,
-                                              const graft_convolution *c, bool bias)
+                                              const graft_convolution *c, bool bias, int64_t width)
 {
     graft_status status;
     depthwise *self = NULL;
     const graft_layout *in, *gradient, *weight, *row;
     graft_shape shape = graft_convolution_weight_shape(c);
-    GRAFT_TRY(graft_layout_by_eights(device,
-                                     &GRAFT_SHAPE(c->batch, c->channels_in, c->height_in, c->width_in), &in));
-    GRAFT_TRY(graft_layout_by_eights(
-        device, &GRAFT_SHAPE(c->batch, c->channels_out, c->height_out, c->width_out), &gradient));
+    GRAFT_TRY(graft_layout_blocked(device, &GRAFT_SHAPE(c->batch, c->channels_in, c->height_in, c->width_in),
+                                   width, &in));
+    GRAFT_TRY(graft_layout_blocked(
+        device, &GRAFT_SHAPE(c->batch, c->channels_out, c->height_out, c->width_out), width, &gradient));
     GRAFT_TRY(graft_layout_plain(device, &shape, &weight));
     GRAFT_TRY(graft_layout_plain(device, &GRAFT_SHAPE(c->channels_out), &row));
     GRAFT_TRY(graft_host_create(&self, sizeof *self, "host:depthwise_backward_weights", run));
     self->c = *c;
+    self->step = width / LANES;
     graft_host_slot(&self->host, 0, GRAFT_READS, in);
     graft_host_slot(&self->host, 1, GRAFT_READS, gradient);
     graft_host_slot(&self->host, 2, GRAFT_WRITES, weight);

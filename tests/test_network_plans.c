@@ -1,0 +1,120 @@
+/* What the plans of EfficientNet-Lite0 are made of: nothing of oneDNN's reference kernels, and no activation
+ * is brought from one layout to another on the way, but where it comes from outside or goes there. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <math.h>
+
+#include "rig.h"
+
+#include "zoo/zoo.h"
+
+/* Whether a step is at an end of its part: its node reads the picture or what crosses the cut or makes it, or
+ * there is one pixel a channel (the pool's output). */
+static bool is_at_an_end(const graft_graph *graph, const graft_plan_step *step)
+{
+    const graft_node *node = graft_graph_find(graph, step->node);
+    for (int i = 0; node && i < node->input_count; i++)
+        if (node->inputs[i] == 0 || graph->nodes[node->inputs[i]].cut)
+            return true;
+    return (node && node->cut) || step->reorders->dims[2] * step->reorders->dims[3] == 1;
+}
+
+static bool is_activation(const graft_shape *shape, int64_t batch)
+{
+    return shape->rank == 4 && shape->dims[0] == batch;
+}
+
+static void check_plan(const graft_graph *graph, const graft_plan *plan, int64_t batch, const char *what)
+{
+    int reorders = 0;
+    for (size_t i = 0; plan && i < graft_plan_step_count(plan); i++) {
+        graft_plan_step step = graft_plan_step_at(plan, i);
+        if (strstr(step.implementation, "ref"))
+            fail_msg("%s: %s runs in %s", what, step.node, step.implementation);
+        if (!step.reorders || !is_activation(step.reorders, batch))
+            continue;
+        reorders++;
+        if (!is_at_an_end(graph, &step))
+            fail_msg("%s: %s has an activation reordered in phase %d", what, step.node, (int)step.phase);
+    }
+    if (plan)
+        print_message("%s: %zu steps, %d reorders of activations, %zu MB\n", what,
+                      graft_plan_step_count(plan), reorders, graft_plan_workspace(plan) >> 20);
+}
+
+static void check_pattern(const char *pattern, bool moves)
+{
+    enum { SLICE = 8, BATCH = 2 };
+    rig r;
+    run u;
+    int matched;
+    char what[128];
+    graft_graph *graph;
+    const graft_network *network = graft_network_find("efficientnet_lite0");
+    assert_ok(graft_zoo_build(&graph, graft_zoo_row_of(network), 10, 224));
+    graft_graph_mark(graph, pattern, true, &matched);
+    assert_true(matched > 0);
+    rig_open(&r, graph, 2);
+    rig_fill(&r, 1);
+    run_open(&u, &r, SLICE, false, moves);
+    snprintf(what, sizeof what, "%s trains: backbone", pattern);
+    check_plan(graph, u.backbone, SLICE, what);
+    snprintf(what, sizeof what, "%s trains: evaluation", pattern);
+    check_plan(graph, u.upper, SLICE, what);
+    run_close(&u);
+    run_open(&u, &r, BATCH, true, moves);
+    snprintf(what, sizeof what, "%s trains: training, statistics %s", pattern, moves ? "move" : "still");
+    check_plan(graph, u.upper, BATCH, what);
+    run_close(&u);
+    rig_close(&r);
+}
+
+/* Older machines have other kernels, which nobody chose here. */
+static bool is_new_enough(void)
+{
+    const char *instructions = graft_device_instructions();
+    return strncmp(instructions, "avx2", 4) == 0 || strncmp(instructions, "avx512", 6) == 0;
+}
+
+static void test_the_head(void **state)
+{
+    (void)state;
+    if (is_new_enough())
+        check_pattern("_fc", false);
+}
+
+static void test_the_last_blocks(void **state)
+{
+    (void)state;
+    if (is_new_enough())
+        check_pattern("_blocks.1*", false);
+}
+
+static void test_all_layers(void **state)
+{
+    (void)state;
+    if (is_new_enough())
+        check_pattern("*", false);
+}
+
+static void test_all_layers_with_statistics_that_move(void **state)
+{
+    (void)state;
+    if (is_new_enough())
+        check_pattern("*", true);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_head),
+        cmocka_unit_test(test_the_last_blocks),
+        cmocka_unit_test(test_all_layers),
+        cmocka_unit_test(test_all_layers_with_statistics_that_move),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
