@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include <graft/model.h>
+#include <graft/train.h>
 
 #include "base/memory.h"
 #include "model/layers.h"
@@ -225,6 +226,23 @@ static void test_size(void **state)
     graft_model_free(model);
 }
 
+static void test_an_outline_is_only_looked_at(void **state)
+{
+    (void)state;
+    graft_model *model;
+    graft_executor *executor;
+    graft_executor_options how = GRAFT_EXECUTOR_OPTIONS_INIT;
+    assert_int_equal(graft_model_outline(&model, "efficientnet_lite0"), GRAFT_OK);
+    assert_int_equal(graft_model_replace_head(model, NULL, names, 3, GRAFT_START_ZERO, 5), GRAFT_OK);
+    assert_int_equal(graft_model_set_size(model, 64), GRAFT_OK);
+    assert_true(node_of(model, "_fc")->trains);
+    assert_int_equal(graft_model_class_count(model), 3);
+    assert_int_equal(graft_model_tensor_count(model), 0);
+    assert_int_equal(graft_executor_create(&executor, model, &how), GRAFT_EARGUMENT);
+    assert_int_equal(graft_model_save(model, "/tmp/graft-never"), GRAFT_EARGUMENT);
+    graft_model_free(model);
+}
+
 /* ---- Saved and loaded ---- */
 
 static void make_file(char *path)
@@ -322,6 +340,7 @@ int main(void)
         cmocka_unit_test(test_what_cannot_be_replaced),
         cmocka_unit_test(test_failing_allocations_leave_the_model),
         cmocka_unit_test(test_size),
+        cmocka_unit_test(test_an_outline_is_only_looked_at),
         cmocka_unit_test(test_weights_for_other_classes),
         cmocka_unit_test(test_edits_survive_a_file),
         cmocka_unit_test(test_selection),

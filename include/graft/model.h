@@ -67,7 +67,10 @@ GRAFT_API graft_status graft_model_open(graft_model **model, const char *network
  * are any. */
 GRAFT_API graft_status graft_model_open_body(graft_model **model, const char *network, const char *path,
                                              bool *replaced);
-/* The same with random weights (Kaiming), drawn from `seed`. */
+/* A network without weights, to be edited and looked at (nodes, shapes, parameters, what trains): it has no
+ * tensors, and is neither run nor saved. */
+GRAFT_API graft_status graft_model_outline(graft_model **model, const char *network);
+/* A network with random weights (Kaiming), drawn from `seed`. */
 GRAFT_API graft_status graft_model_create(graft_model **model, const char *network, uint64_t seed);
 /* What graft_model_save wrote: a model.safetensors, or a folder with one. */
 GRAFT_API graft_status graft_model_load(graft_model **model, const char *path);
@@ -152,7 +155,8 @@ typedef struct graft_node_info {
 /* Nodes in the order in which they run. */
 GRAFT_API size_t graft_model_node_count(const graft_model *model);
 GRAFT_API void graft_model_node(const graft_model *model, size_t index, graft_node_info *info);
-/* The state dict, in PyTorch's order; views are borrowed until the model is edited or freed. */
+/* The state dict, in PyTorch's order (nothing in an outline); views are borrowed until the model is edited or
+ * freed. */
 GRAFT_API size_t graft_model_tensor_count(const graft_model *model);
 GRAFT_API graft_tensor_view graft_model_tensor(const graft_model *model, size_t index);
 

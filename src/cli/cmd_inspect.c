@@ -46,7 +46,7 @@ static int show_network(const char *name, const arguments *given)
     const char **trainable = argument_list(given, "trainable", &trainable_count);
     const char **freeze = argument_list(given, "freeze", &freeze_count);
     int status = EXIT_FAILED;
-    if (graft_model_create(&model, name, 0) != GRAFT_OK ||
+    if (graft_model_outline(&model, name) != GRAFT_OK ||
         graft_model_select(model, trainable, trainable_count, freeze, freeze_count) != GRAFT_OK)
         screen_fail_status();
     else

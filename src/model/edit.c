@@ -86,7 +86,8 @@ static bool is_fresh(const fresh *f, const graft_node *node)
     return false;
 }
 
-static graft_status fill_fresh(graft_state *state, const fresh *f)
+/* Marks what is new, and gives it weights where the model has any. */
+static graft_status fill_fresh(graft_state *state, const fresh *f, bool weights)
 {
     graft_status status = GRAFT_OK;
     for (size_t i = 0; i < state->graph->count && status == GRAFT_OK; i++) {
@@ -94,8 +95,9 @@ static graft_status fill_fresh(graft_state *state, const fresh *f)
         if (!is_fresh(f, node))
             continue;
         node->trains = true;
-        status = f->start == GRAFT_START_ZERO ? graft_state_zero(state, (int)i)
-                                              : graft_state_initialize(state, (int)i, f->seed);
+        if (weights)
+            status = f->start == GRAFT_START_ZERO ? graft_state_zero(state, (int)i)
+                                                  : graft_state_initialize(state, (int)i, f->seed);
     }
     graft_graph_bound(state->graph);
     return status;
@@ -104,7 +106,7 @@ static graft_status fill_fresh(graft_state *state, const fresh *f)
 graft_status graft_model_start_head(graft_model *model, graft_start start, uint64_t seed)
 {
     fresh f = {.modules = {model->head}, .count = 1, .start = start, .seed = seed};
-    return fill_fresh(&model->state, &f);
+    return fill_fresh(&model->state, &f, !graft_model_is_outline(model));
 }
 
 /* Moves the model to a recipe, which it takes over; `head` is what classifies then. */
@@ -114,7 +116,7 @@ static graft_status move_to(graft_model *model, graft_recipe *recipe, const char
     graft_state state = {NULL, NULL, NULL};
     GRAFT_TRY(graft_state_create(&state, recipe));
     graft_state_adopt(&state, &model->state);
-    GRAFT_TRY(fill_fresh(&state, f));
+    GRAFT_TRY(fill_fresh(&state, f, !graft_model_is_outline(model)));
     GRAFT_TRY(graft_model_set_head(model, head));
     graft_state_dispose(&model->state);
     graft_recipe_dispose(&model->recipe);

@@ -132,6 +132,8 @@ graft_status graft_model_save(const graft_model *model, const char *path)
     size_t count = (size_t)model->state.graph->tensor_count, pairs = OWN_KEYS + model->note_count;
     graft_tensor_view *views = NULL;
     const char **all = NULL;
+    if (graft_model_is_outline(model))
+        return graft_fail(GRAFT_EARGUMENT, "%s: a network without weights cannot be saved", path);
     GRAFT_TRY(make_metadata(&own, model));
     GRAFT_TRY(GRAFT_NEW_ARRAY(&views, count));
     GRAFT_TRY(GRAFT_NEW_ARRAY(&all, 2 * pairs));

@@ -179,6 +179,13 @@ graft_status graft_model_open_body(graft_model **model, const char *network, con
     return open_file(model, network, path, true, replaced);
 }
 
+graft_status graft_model_outline(graft_model **model, const char *name)
+{
+    const graft_network *network;
+    graft_status status = find_network(&network, name);
+    return status == GRAFT_OK ? wrap_network(model, network, NULL) : status;
+}
+
 graft_status graft_model_create(graft_model **out, const char *name, uint64_t seed)
 {
     graft_status status;
@@ -326,10 +333,15 @@ void graft_model_node(const graft_model *model, size_t index, graft_node_info *i
 
 size_t graft_model_tensor_count(const graft_model *model)
 {
-    return (size_t)model->state.graph->tensor_count;
+    return graft_model_is_outline(model) ? 0 : (size_t)model->state.graph->tensor_count;
 }
 
 graft_tensor_view graft_model_tensor(const graft_model *model, size_t index)
 {
     return graft_tensor_view_of(model->state.tensors[index], model->state.names[index]);
+}
+
+bool graft_model_is_outline(const graft_model *model)
+{
+    return model->state.graph->tensor_count > 0 && !model->state.tensors[0];
 }

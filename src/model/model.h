@@ -35,6 +35,8 @@ graft_status graft_model_clone(graft_model **out, const graft_model *model);
  * set where any is. What is absent starts at random. */
 graft_status graft_model_fill(graft_model *model, const graft_weights *weights, bool *class_layers);
 graft_status graft_model_set_head(graft_model *model, const char *module);
+/* It has no weights: graft_model_outline. */
+bool graft_model_is_outline(const graft_model *model);
 void graft_model_forget_classes(graft_model *model);
 void graft_model_set_source(graft_model *model, const char *sha256);
 /* First values for the parameters of the head. */
