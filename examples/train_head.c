@@ -67,8 +67,8 @@ int main(int count, char **values)
     GRAFT_TRY(graft_model_replace_head(model, NULL, classes, class_count, GRAFT_START_PYTORCH, SEED));
     /* model._fc = nn.Linear(1280, len(dataset.classes)) */
 
-    what.batch = BATCH;                /* DataLoader(dataset, batch_size=16, shuffle=True) */
-    what.augment = GRAFT_AUGMENT_FLIP; /* RandomHorizontalFlip() */
+    what.batch = BATCH; /* DataLoader(dataset, batch_size=16, shuffle=True) */
+    GRAFT_TRY(graft_augmentation_parse(&what.augment, "flip", NULL)); /* RandomHorizontalFlip() */
     GRAFT_TRY(graft_loader_create(&loader, dataset, graft_model_transform(model), &what));
 
     how.batch = BATCH;                      /* criterion = nn.CrossEntropyLoss() */

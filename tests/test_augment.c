@@ -98,7 +98,7 @@ static void run_chain(graft_image *image, const char *arguments, size_t *expecte
     graft_image_dispose(image);
     *image = cut;
     if (mirror)
-        graft_image_mirror(image->pixels, transform.crop);
+        graft_image_mirror(image->pixels, transform.crop, transform.crop);
     rotate(image, degrees);
     for (int i = 0; i < 4; i++)
         adjustments[order[i] - '0'].adjust(image, factors[order[i] - '0']);

@@ -51,11 +51,19 @@ static graft_dataset *opened(double held_out)
     return dataset;
 }
 
-static graft_loader_options usual(int batch, graft_augment augment, int workers)
+/* All kinds of views; "both" is a loader's option, the others are augmentations. */
+static const char *const kinds[] = {"none", "flip", "both", "crop",
+                                    "crop(0.35,1) flip rotate(15) jitter(0.4,0.4,0.4,0.1)"};
+
+enum { KINDS = sizeof kinds / sizeof *kinds };
+
+static graft_loader_options usual(int batch, const char *kind, int workers)
 {
     graft_loader_options options = GRAFT_LOADER_OPTIONS_INIT;
     options.batch = batch;
-    options.augment = augment;
+    options.both_views = strcmp(kind, "both") == 0;
+    if (!options.both_views)
+        assert_int_equal(graft_augmentation_parse(&options.augment, kind, NULL), GRAFT_OK);
     options.workers = workers;
     return options;
 }
@@ -68,9 +76,9 @@ static graft_loader *created_with(const graft_dataset *dataset, const graft_load
     return loader;
 }
 
-static graft_loader *created(const graft_dataset *dataset, int batch, graft_augment augment, int workers)
+static graft_loader *created(const graft_dataset *dataset, int batch, const char *kind, int workers)
 {
-    graft_loader_options options = usual(batch, augment, workers);
+    graft_loader_options options = usual(batch, kind, workers);
     return created_with(dataset, &options);
 }
 
@@ -142,7 +150,7 @@ static void test_an_epoch_holds_every_sample_once(void **state)
     (void)state;
     make_two_classes(13);
     graft_dataset *dataset = opened(0);
-    graft_loader *loader = created(dataset, 4, GRAFT_AUGMENT_NONE, 2);
+    graft_loader *loader = created(dataset, 4, "none", 2);
     assert_int_equal(graft_loader_batches(loader), 7);
     assert_int_equal(graft_loader_samples(loader), 26);
     epoch *e = taken(loader, 0);
@@ -170,17 +178,16 @@ static void test_sizes_of_batches(void **state)
     const struct {
         int batch, rows, batches;
         bool drop_last;
-        graft_augment augment;
+        const char *kind;
     } cases[] = {
-        {1, 10, 10, false, GRAFT_AUGMENT_NONE}, {3, 10, 4, false, GRAFT_AUGMENT_NONE},
-        {3, 9, 3, true, GRAFT_AUGMENT_NONE},    {10, 10, 1, true, GRAFT_AUGMENT_NONE},
-        {11, 0, 0, true, GRAFT_AUGMENT_NONE},   {1000, 10, 1, false, GRAFT_AUGMENT_NONE},
-        {3, 20, 7, false, GRAFT_AUGMENT_BOTH},  {3, 18, 6, true, GRAFT_AUGMENT_BOTH},
-        {7, 14, 2, true, GRAFT_AUGMENT_BOTH},   {1, 20, 20, false, GRAFT_AUGMENT_BOTH},
+        {1, 10, 10, false, "none"}, {3, 10, 4, false, "none"}, {3, 9, 3, true, "none"},
+        {10, 10, 1, true, "none"},  {11, 0, 0, true, "none"},  {1000, 10, 1, false, "none"},
+        {3, 20, 7, false, "both"},  {3, 18, 6, true, "both"},  {7, 14, 2, true, "both"},
+        {1, 20, 20, false, "both"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         for (int workers = 0; workers <= 2; workers++) {
-            graft_loader_options options = usual(cases[i].batch, cases[i].augment, workers);
+            graft_loader_options options = usual(cases[i].batch, cases[i].kind, workers);
             options.drop_last = cases[i].drop_last;
             graft_loader *loader = created_with(dataset, &options);
             assert_int_equal(graft_loader_samples(loader), cases[i].rows);
@@ -200,7 +207,7 @@ static void test_order(void **state)
     (void)state;
     make_two_classes(20);
     graft_dataset *dataset = opened(0);
-    graft_loader_options options = usual(7, GRAFT_AUGMENT_NONE, 2);
+    graft_loader_options options = usual(7, "none", 2);
     options.shuffle = false;
     graft_loader *plain = created_with(dataset, &options);
     options.shuffle = true;
@@ -229,7 +236,7 @@ static void test_the_first_epoch_begins_by_itself(void **state)
     (void)state;
     make_two_classes(6);
     graft_dataset *dataset = opened(0);
-    graft_loader *loader = created(dataset, 4, GRAFT_AUGMENT_FLIP, 2);
+    graft_loader *loader = created(dataset, 4, "flip", 2);
     epoch *e = calloc(1, sizeof *e);
     take_rest(e, loader);
     epoch *first = taken(loader, 0);
@@ -249,7 +256,7 @@ static void test_sets(void **state)
     const graft_set sets[] = {GRAFT_SET_TRAIN, GRAFT_SET_HELD_OUT, GRAFT_SET_ALL};
     const int counts[] = {14, 6, 20};
     for (size_t i = 0; i < 3; i++) {
-        graft_loader_options options = usual(8, GRAFT_AUGMENT_NONE, 1);
+        graft_loader_options options = usual(8, "none", 1);
         options.set = sets[i];
         graft_loader *loader = created_with(dataset, &options);
         epoch *e = taken(loader, 0);
@@ -261,7 +268,7 @@ static void test_sets(void **state)
     }
     graft_dataset_free(dataset);
     dataset = opened(0);
-    graft_loader_options options = usual(8, GRAFT_AUGMENT_NONE, 2);
+    graft_loader_options options = usual(8, "none", 2);
     options.set = GRAFT_SET_HELD_OUT;
     graft_loader *empty = created_with(dataset, &options);
     epoch *e = taken(empty, 0);
@@ -279,7 +286,7 @@ static void test_a_list_has_no_labels(void **state)
     make_picture("x.ppm", 1);
     const char *const paths[] = {"x.ppm", "nowhere.ppm", "x.ppm"};
     assert_int_equal(graft_dataset_list(&dataset, paths, 3, GRAFT_AS_SEEN), GRAFT_OK);
-    graft_loader_options options = usual(8, GRAFT_AUGMENT_NONE, 2);
+    graft_loader_options options = usual(8, "none", 2);
     options.set = GRAFT_SET_ALL;
     options.shuffle = false;
     graft_loader *loader = created_with(dataset, &options);
@@ -305,7 +312,7 @@ static void reference(uint8_t out[BYTES], const graft_dataset *dataset, int samp
         GRAFT_OK);
     assert_int_equal(graft_image_fit(out, &image, &small), GRAFT_OK);
     if (view == GRAFT_VIEW_MIRROR)
-        graft_image_mirror(out, CROP);
+        graft_image_mirror(out, CROP, CROP);
     graft_image_dispose(&image);
 }
 
@@ -314,9 +321,8 @@ static void test_exact_views_are_exact(void **state)
     (void)state;
     make_two_classes(6);
     graft_dataset *dataset = opened(0);
-    const graft_augment exact[] = {GRAFT_AUGMENT_NONE, GRAFT_AUGMENT_FLIP, GRAFT_AUGMENT_BOTH};
-    for (size_t i = 0; i < 3; i++) {
-        graft_loader *loader = created(dataset, 5, exact[i], 2);
+    for (int kind = 0; kind < 3; kind++) {
+        graft_loader *loader = created(dataset, 5, kinds[kind], 2);
         epoch *e = taken(loader, 1);
         for (int row = 0; row < e->rows; row++) {
             uint8_t expected[BYTES];
@@ -334,7 +340,7 @@ static void test_both_views_stand_together(void **state)
     (void)state;
     make_two_classes(6);
     graft_dataset *dataset = opened(0);
-    graft_loader *loader = created(dataset, 5, GRAFT_AUGMENT_BOTH, 2);
+    graft_loader *loader = created(dataset, 5, "both", 2);
     epoch *e = taken(loader, 0);
     assert_int_equal(e->rows, 24);
     for (int row = 0; row < 24; row += 2) {
@@ -352,7 +358,7 @@ static void test_flips_are_half_and_half(void **state)
     (void)state;
     make_two_classes(100);
     graft_dataset *dataset = opened(0);
-    graft_loader *loader = created(dataset, 50, GRAFT_AUGMENT_FLIP, 2);
+    graft_loader *loader = created(dataset, 50, "flip", 2);
     int mirrored = 0, of_sample[200] = {0};
     for (int number = 0; number < 10; number++) {
         epoch *e = taken(loader, number);
@@ -395,7 +401,7 @@ static void test_crops_are_of_half_the_area_to_all_and_flipped(void **state)
         make_chart(path);
     }
     graft_dataset *dataset = opened(0);
-    graft_loader *loader = created(dataset, 16, GRAFT_AUGMENT_CROP, 2);
+    graft_loader *loader = created(dataset, 16, "crop", 2);
     epoch *e = taken(loader, 0), *next = taken(loader, 1);
     int mirrored = 0;
     double least = 1.0, most = 0.0, sum = 0.0;
@@ -428,11 +434,11 @@ static void test_workers_do_not_change_a_byte(void **state)
     (void)state;
     make_two_classes(20);
     graft_dataset *dataset = opened(0);
-    for (int augment = GRAFT_AUGMENT_NONE; augment <= GRAFT_AUGMENT_BOTH; augment++) {
-        graft_loader *alone = created(dataset, 7, (graft_augment)augment, 0);
+    for (int kind = 0; kind < KINDS; kind++) {
+        graft_loader *alone = created(dataset, 7, kinds[kind], 0);
         epoch *expected[2] = {taken(alone, 0), taken(alone, 1)};
         for (int workers = 1; workers <= 8; workers *= 2) {
-            graft_loader *loader = created(dataset, 7, (graft_augment)augment, workers);
+            graft_loader *loader = created(dataset, 7, kinds[kind], workers);
             for (int number = 0; number < 2; number++) {
                 epoch *e = taken(loader, number);
                 assert_same(e, expected[number]);
@@ -452,7 +458,7 @@ static void test_without_threads_the_caller_does_the_work(void **state)
     (void)state;
     make_two_classes(8);
     graft_dataset *dataset = opened(0);
-    graft_loader *loader = created(dataset, 3, GRAFT_AUGMENT_CROP, 4);
+    graft_loader *loader = created(dataset, 3, "crop", 4);
     epoch *expected = taken(loader, 0);
     for (int threads = 0; threads <= 1; threads++) {
         threads_left = threads;
@@ -488,7 +494,7 @@ static void test_threads_leave_signals_to_the_program(void **state)
     int open = 0;
     make_two_classes(4);
     graft_dataset *dataset = opened(0);
-    graft_loader *loader = created(dataset, 2, GRAFT_AUGMENT_NONE, 2);
+    graft_loader *loader = created(dataset, 2, "none", 2);
     graft_loader_set_kept(loader, look_at_signals, &open);
     free(taken(loader, 0));
     assert_int_equal(open, 0);
@@ -516,7 +522,7 @@ static void test_what_is_kept_is_not_decoded(void **state)
         assert_int_equal(unlink(graft_dataset_sample(dataset, i).path), 0);
     for (int workers = 0; workers <= 2; workers += 2) {
         int asked = 0;
-        graft_loader *loader = created(dataset, 5, GRAFT_AUGMENT_NONE, workers);
+        graft_loader *loader = created(dataset, 5, "none", workers);
         graft_loader_set_kept(loader, keep_even, &asked);
         while (graft_loader_next(loader, &batch) == GRAFT_OK)
             for (int i = 0; i < batch.count; i++) {
@@ -536,7 +542,7 @@ static void test_one_view_of_two_may_be_kept(void **state)
     int asked = 0;
     make_two_classes(5);
     graft_dataset *dataset = opened(0);
-    graft_loader *loader = created(dataset, 3, GRAFT_AUGMENT_BOTH, 2);
+    graft_loader *loader = created(dataset, 3, "both", 2);
     graft_loader_set_kept(loader, keep_even, &asked);
     while (graft_loader_next(loader, &batch) == GRAFT_OK)
         for (int i = 0; i < batch.count; i++) {
@@ -567,7 +573,7 @@ static void test_keeping_may_begin_in_mid_epoch(void **state)
     make_two_classes(10);
     graft_dataset *dataset = opened(0);
     for (int workers = 0; workers <= 2; workers++) {
-        graft_loader *loader = created(dataset, 4, GRAFT_AUGMENT_NONE, workers);
+        graft_loader *loader = created(dataset, 4, "none", workers);
         assert_int_equal(graft_loader_next(loader, &batch), GRAFT_OK);
         usleep(5000);
         graft_loader_set_kept(loader, keep_all, NULL);
@@ -587,9 +593,9 @@ static void test_keeping_may_end_in_mid_epoch(void **state)
     graft_batch batch;
     make_two_classes(15);
     graft_dataset *dataset = opened(0);
-    for (int augment = GRAFT_AUGMENT_NONE; augment <= GRAFT_AUGMENT_BOTH; augment++) {
+    for (int kind = 0; kind < KINDS; kind++) {
         int asked = 0, before;
-        graft_loader *loader = created(dataset, 5, (graft_augment)augment, 2);
+        graft_loader *loader = created(dataset, 5, kinds[kind], 2);
         epoch *expected = taken(loader, 0), *e = calloc(1, sizeof *e);
         assert_int_equal(graft_loader_rewind(loader, 0), GRAFT_OK);
         assert_int_equal(graft_loader_next(loader, &batch), GRAFT_OK);
@@ -619,7 +625,7 @@ static void test_a_deleted_picture_has_a_cause(void **state)
     make_picture_cut("d/dogs/002.ppm", 1, 2);
     for (int workers = 0; workers <= 2; workers++) {
         int missing = 0, cut = 0, rows = 0;
-        graft_loader *loader = created(dataset, 5, GRAFT_AUGMENT_BOTH, workers);
+        graft_loader *loader = created(dataset, 5, "both", workers);
         while (graft_loader_next(loader, &batch) == GRAFT_OK)
             for (int i = 0; i < batch.count; i++, rows++) {
                 const char *cause = batch.causes[i];
@@ -642,7 +648,7 @@ static void test_a_picture_may_come_back(void **state)
     graft_batch batch;
     make_two_classes(4);
     graft_dataset *dataset = opened(0);
-    graft_loader *loader = created(dataset, 8, GRAFT_AUGMENT_NONE, 2);
+    graft_loader *loader = created(dataset, 8, "none", 2);
     assert_int_equal(rename("d/cats/001.ppm", "away"), 0);
     assert_int_equal(graft_loader_next(loader, &batch), GRAFT_OK);
     int causes = 0;
@@ -663,11 +669,11 @@ static void test_rewind_and_free_in_mid_epoch(void **state)
     graft_batch batch;
     make_two_classes(15);
     graft_dataset *dataset = opened(0);
-    graft_loader *whole = created(dataset, 4, GRAFT_AUGMENT_CROP, 2);
+    graft_loader *whole = created(dataset, 4, "crop", 2);
     epoch *expected = taken(whole, 2);
     for (int workers = 0; workers <= 4; workers++)
         for (int batches = 0; batches <= 8; batches++) {
-            graft_loader *loader = created(dataset, 4, GRAFT_AUGMENT_CROP, workers);
+            graft_loader *loader = created(dataset, 4, "crop", workers);
             for (int i = 0; i < batches; i++)
                 assert_int_equal(graft_loader_next(loader, &batch), GRAFT_OK);
             epoch *e = taken(loader, 2);
@@ -707,7 +713,7 @@ static void test_workers_stay_two_batches_ahead(void **state)
     int asked = 0, handed_out = 0;
     make_two_classes(30);
     graft_dataset *dataset = opened(0);
-    graft_loader *loader = created(dataset, 4, GRAFT_AUGMENT_FLIP, 4);
+    graft_loader *loader = created(dataset, 4, "flip", 4);
     graft_loader_set_kept(loader, count_only, &asked);
     while (graft_loader_next(loader, &batch) == GRAFT_OK) {
         uint8_t expected[BYTES];
@@ -732,14 +738,20 @@ static void test_what_a_loader_refuses(void **state)
     graft_transform none = small;
     make_two_classes(2);
     graft_dataset *dataset = opened(0);
-    graft_loader_options options = usual(0, GRAFT_AUGMENT_NONE, 2);
+    graft_loader_options options = usual(0, "none", 2);
     assert_int_equal(graft_loader_create(&loader, dataset, &small, &options), GRAFT_EARGUMENT);
     assert_string_equal(graft_error_message(), "a batch of 0 pictures is not possible");
-    options = usual(1, (graft_augment)9, 2);
+    options = usual(1, "rotate(15)", 2);
+    options.augment.steps[0].word = "turn";
     assert_int_equal(graft_loader_create(&loader, dataset, &small, &options), GRAFT_EARGUMENT);
-    options = usual(1, GRAFT_AUGMENT_NONE, -3);
+    assert_non_null(strstr(graft_error_message(), "\"turn\""));
+    options = usual(1, "flip", 2);
+    options.both_views = true;
     assert_int_equal(graft_loader_create(&loader, dataset, &small, &options), GRAFT_EARGUMENT);
-    options = usual(1, GRAFT_AUGMENT_NONE, GRAFT_AUTO);
+    assert_non_null(strstr(graft_error_message(), "no room for an augmentation"));
+    options = usual(1, "none", -3);
+    assert_int_equal(graft_loader_create(&loader, dataset, &small, &options), GRAFT_EARGUMENT);
+    options = usual(1, "none", GRAFT_AUTO);
     none.crop = 0;
     assert_int_equal(graft_loader_create(&loader, dataset, &none, &options), GRAFT_EARGUMENT);
     assert_null(loader);
@@ -755,7 +767,7 @@ static void test_what_a_loader_refuses(void **state)
 static void sweep(const graft_dataset *dataset, int workers, const epoch *expected)
 {
     graft_status status = GRAFT_EMEMORY;
-    graft_loader_options options = usual(3, GRAFT_AUGMENT_CROP, workers);
+    graft_loader_options options = usual(3, "crop", workers);
     long n = 0;
     while (status != GRAFT_DONE) {
         graft_loader *loader = NULL;
@@ -784,7 +796,7 @@ static void test_every_allocation_may_fail(void **state)
     (void)state;
     make_two_classes(4);
     graft_dataset *dataset = opened(0);
-    graft_loader *loader = created(dataset, 3, GRAFT_AUGMENT_CROP, 0);
+    graft_loader *loader = created(dataset, 3, "crop", 0);
     epoch *expected = taken(loader, 0);
     for (int workers = 0; workers <= 2; workers++)
         sweep(dataset, workers, expected);
@@ -798,7 +810,7 @@ static void test_a_fold_is_loaded(void **state)
     (void)state;
     make_two_classes(10);
     graft_dataset *dataset = opened(0);
-    graft_loader_options options = usual(4, GRAFT_AUGMENT_NONE, 2);
+    graft_loader_options options = usual(4, "none", 2);
     options.set = GRAFT_SET_HELD_OUT;
     int seen[20] = {0};
     for (int fold = 0; fold < 4; fold++) {

@@ -36,17 +36,17 @@ static void test_known_answers(void **state)
 static void test_a_stream_is_a_function_of_its_name(void **state)
 {
     (void)state;
-    graft_random a = graft_random_stream(7, GRAFT_RANDOM_CROP, "x", 3, 4);
+    graft_random a = graft_random_stream(7, GRAFT_RANDOM_TEST, "x", 3, 4);
     const graft_random others[] = {
-        graft_random_stream(8, GRAFT_RANDOM_CROP, "x", 3, 4),
-        graft_random_stream(7 + (UINT64_C(1) << 32), GRAFT_RANDOM_CROP, "x", 3, 4),
+        graft_random_stream(8, GRAFT_RANDOM_TEST, "x", 3, 4),
+        graft_random_stream(7 + (UINT64_C(1) << 32), GRAFT_RANDOM_TEST, "x", 3, 4),
         graft_random_stream(7, GRAFT_RANDOM_VIEW, "x", 3, 4),
-        graft_random_stream(7, GRAFT_RANDOM_CROP, "y", 3, 4),
-        graft_random_stream(7, GRAFT_RANDOM_CROP, NULL, 3, 4),
-        graft_random_stream(7, GRAFT_RANDOM_CROP, "x", 2, 4),
-        graft_random_stream(7, GRAFT_RANDOM_CROP, "x", 3, 5),
+        graft_random_stream(7, GRAFT_RANDOM_TEST, "y", 3, 4),
+        graft_random_stream(7, GRAFT_RANDOM_TEST, NULL, 3, 4),
+        graft_random_stream(7, GRAFT_RANDOM_TEST, "x", 2, 4),
+        graft_random_stream(7, GRAFT_RANDOM_TEST, "x", 3, 5),
     };
-    graft_random same = graft_random_stream(7, GRAFT_RANDOM_CROP, "x", 3, 4);
+    graft_random same = graft_random_stream(7, GRAFT_RANDOM_TEST, "x", 3, 4);
     uint32_t first[9];
     for (int i = 0; i < 9; i++)
         first[i] = graft_random_bits(&a);

@@ -12,7 +12,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "image/random_crop.h"
+#include "image/augment.h"
 
 static void open_part(const char *name, uint8_t **data, size_t *size)
 {
@@ -122,15 +122,16 @@ static void test_failing_allocations(void **state)
 static void test_mirror(void **state)
 {
     (void)state;
-    for (int size = 1; size <= 4; size++) {
-        uint8_t pixels[4 * 4 * 3];
-        for (int i = 0; i < size * size * 3; i++)
+    enum { HEIGHT = 3 };
+    for (int width = 1; width <= 5; width++) {
+        uint8_t pixels[HEIGHT * 5 * 3];
+        for (int i = 0; i < HEIGHT * width * 3; i++)
             pixels[i] = (uint8_t)i;
-        graft_image_mirror(pixels, size);
-        for (int y = 0; y < size; y++)
-            for (int x = 0; x < size; x++)
+        graft_image_mirror(pixels, width, HEIGHT);
+        for (int y = 0; y < HEIGHT; y++)
+            for (int x = 0; x < width; x++)
                 for (int c = 0; c < 3; c++)
-                    assert_int_equal(pixels[(y * size + x) * 3 + c], (y * size + size - 1 - x) * 3 + c);
+                    assert_int_equal(pixels[(y * width + x) * 3 + c], (y * width + width - 1 - x) * 3 + c);
     }
 }
 
@@ -193,7 +194,7 @@ static void test_random_crops_have_torchvisions_distribution(void **state)
             assert_int_equal(fscanf(lines, "%lf", &error[i]), 1);
         for (uint32_t draw = 0; draw < DRAWS; draw++) {
             double values[MOMENTS];
-            graft_random random = graft_random_stream(3, GRAFT_RANDOM_CROP, NULL, (uint32_t)cases, draw);
+            graft_random random = graft_random_stream(3, GRAFT_RANDOM_TEST, NULL, (uint32_t)cases, draw);
             graft_box box = graft_random_crop(&random, width, height, lo, hi);
             measure(&box, width, height, values);
             for (int i = 0; i < MOMENTS; i++)
@@ -216,7 +217,7 @@ static void test_random_crops_of_extreme_pictures(void **state)
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         for (uint32_t draw = 0; draw < 200; draw++) {
             double values[MOMENTS];
-            graft_random random = graft_random_stream(3, GRAFT_RANDOM_CROP, NULL, 9, draw);
+            graft_random random = graft_random_stream(3, GRAFT_RANDOM_TEST, NULL, 9, draw);
             graft_box box = graft_random_crop(&random, sizes[i][0], sizes[i][1], 0.5F, 1.0F);
             measure(&box, sizes[i][0], sizes[i][1], values);
         }

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <graft/augment.h>
 #include <graft/picture.h>
 #include <graft/status.h>
 
@@ -110,13 +111,6 @@ GRAFT_API graft_status graft_dataset_fold(graft_dataset *dataset, int folds, int
 
 /* ---- Loaders ---- */
 
-typedef enum graft_augment {
-    GRAFT_AUGMENT_NONE = 0, /* the picture as it is: one exact view */
-    GRAFT_AUGMENT_FLIP,     /* the picture or its mirror image, half and half: two exact views */
-    GRAFT_AUGMENT_CROP,     /* RandomResizedCrop of .5 to 1 of the area, and a flip: a new view every time */
-    GRAFT_AUGMENT_BOTH      /* each picture and, right behind it, its mirror image: what is kept of it */
-} graft_augment;
-
 enum { GRAFT_VIEW_PLAIN = 0, GRAFT_VIEW_MIRROR = 1, GRAFT_VIEW_RANDOM = -1 };
 
 /* Some samples, borrowed from the loader until its next call. What the pixels are is read by
@@ -135,13 +129,14 @@ typedef struct graft_loader_options {
     int batch;
     bool shuffle; /* by (seed, epoch), else the dataset's order */
     bool drop_last;
-    graft_augment augment;
+    graft_augmentation augment;
+    bool both_views; /* without augment: each picture and, right behind it, its mirror image */
     uint64_t seed;
     int workers; /* decoding threads; 0: the caller's own */
 } graft_loader_options;
-#define GRAFT_LOADER_OPTIONS_INIT                                  \
-    {                                                              \
-        GRAFT_SET_TRAIN, 32, true, false, GRAFT_AUGMENT_NONE, 0, 2 \
+#define GRAFT_LOADER_OPTIONS_INIT                                              \
+    {                                                                          \
+        GRAFT_SET_TRAIN, 32, true, false, GRAFT_AUGMENTATION_INIT, false, 0, 2 \
     }
 
 typedef struct graft_loader graft_loader;
@@ -154,7 +149,7 @@ GRAFT_API graft_status graft_loader_create(graft_loader **loader, const graft_da
                                            const graft_loader_options *options);
 GRAFT_API void graft_loader_free(graft_loader *loader);            /* NULL is legal */
 GRAFT_API size_t graft_loader_batches(const graft_loader *loader); /* of an epoch */
-GRAFT_API size_t graft_loader_samples(const graft_loader *loader); /* of an epoch; BOTH: two a picture */
+GRAFT_API size_t graft_loader_samples(const graft_loader *loader); /* of an epoch; both views count */
 GRAFT_API const graft_dataset *graft_loader_dataset(const graft_loader *loader);
 GRAFT_API const graft_loader_options *graft_loader_settings(const graft_loader *loader);
 /* Begins an epoch. Before the first `next` of a loader it is called with epoch 0 by itself. */

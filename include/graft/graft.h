@@ -5,6 +5,7 @@
  *   tensor.h   element types and shapes
  *   weights.h  files of named tensors: PyTorch checkpoints, safetensors
  *   picture.h  pictures, and how they become a network's input
+ *   augment.h  how pictures vary from epoch to epoch
  *   model.h    a network with its weights: open, freeze, replace the head, save
  *   data.h     pictures in folders, and loaders of batches
  *   train.h    the executor (forward, loss, backward, step), and graft_fit, the whole job
@@ -14,6 +15,7 @@
 #ifndef GRAFT_GRAFT_H
 #define GRAFT_GRAFT_H
 
+#include <graft/augment.h>
 #include <graft/data.h>
 #include <graft/model.h>
 #include <graft/picture.h>

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <graft/augment.h>
 #include <graft/data.h>
 #include <graft/model.h>
 #include <graft/picture.h>
@@ -150,9 +151,9 @@ typedef struct graft_fit_options {
     double rate, body_rate, momentum, decay;
     double warmup; /* fraction of the steps */
     double clip;
-    int schedule; /* graft_schedule, GRAFT_AUTO */
-    int start;    /* graft_fit_start */
-    int augment;  /* graft_augment, GRAFT_AUTO */
+    int schedule;                      /* graft_schedule, GRAFT_AUTO */
+    int start;                         /* graft_fit_start */
+    const graft_augmentation *augment; /* NULL: graft's default */
     int batch_norm;
     int folds; /* 0: none */
     uint64_t seed;
@@ -164,14 +165,14 @@ typedef struct graft_fit_options {
     void *context;
     graft_progress progress; /* within long work: features, an epoch's steps */
 } graft_fit_options;
-#define GRAFT_FIT_OPTIONS_INIT                                                                            \
-    {                                                                                                     \
-        NULL, 0, NULL, 0, GRAFT_AUTO, GRAFT_AUTO, GRAFT_AUTO, GRAFT_AUTO, GRAFT_AUTO, GRAFT_AUTO,         \
-            GRAFT_AUTO, GRAFT_AUTO, GRAFT_AUTO, GRAFT_FIT_AUTO, GRAFT_AUTO, GRAFT_BATCH_NORM_STILL, 0, 0, \
-            GRAFT_AUTO, GRAFT_AUTO, true, NULL, NULL,                                                     \
-        {                                                                                                 \
-            NULL, NULL                                                                                    \
-        }                                                                                                 \
+#define GRAFT_FIT_OPTIONS_INIT                                                                      \
+    {                                                                                               \
+        NULL, 0, NULL, 0, GRAFT_AUTO, GRAFT_AUTO, GRAFT_AUTO, GRAFT_AUTO, GRAFT_AUTO, GRAFT_AUTO,   \
+            GRAFT_AUTO, GRAFT_AUTO, GRAFT_AUTO, GRAFT_FIT_AUTO, NULL, GRAFT_BATCH_NORM_STILL, 0, 0, \
+            GRAFT_AUTO, GRAFT_AUTO, true, NULL, NULL,                                               \
+        {                                                                                           \
+            NULL, NULL                                                                              \
+        }                                                                                           \
     }
 
 typedef enum graft_fit_event_kind {
@@ -204,7 +205,8 @@ typedef struct graft_fit_report {
                              finite; GRAFT_EIO, a picture could not be read any more. The last good weights
                              are kept, and the message says more. */
     /* what AUTO became */
-    int batch, augment, schedule, start, threads, workers;
+    graft_augmentation augment;
+    int batch, schedule, start, threads, workers;
     double rate, body_rate, momentum, decay, warmup, clip;
     graft_features *features; /* the caller's (graft_features_release): what was kept for a head, with which
                                  graft_evaluate need not run the backbone again; NULL otherwise */

@@ -50,6 +50,11 @@ float graft_random_uniform(graft_random *random)
     return (float)(graft_random_bits(random) >> 8) * 0x1p-24F;
 }
 
+float graft_random_between(graft_random *random, float lo, float hi)
+{
+    return lo + (hi - lo) * graft_random_uniform(random);
+}
+
 uint32_t graft_random_below(graft_random *random, uint32_t bound)
 {
     uint32_t unfair = (uint32_t)(-bound) % bound; /* 2^32 mod bound: results below it come once too often */

@@ -14,8 +14,7 @@ void graft_philox(uint32_t out[4], const uint32_t counter[4], const uint32_t key
 typedef enum graft_purpose {
     GRAFT_RANDOM_SHUFFLE = 1,
     GRAFT_RANDOM_VIEW,
-    GRAFT_RANDOM_CROP,
-    GRAFT_RANDOM_WEIGHTS,
+    GRAFT_RANDOM_WEIGHTS = 4,
     GRAFT_RANDOM_DROPOUT,
     GRAFT_RANDOM_FOLDS,
     GRAFT_RANDOM_TEST,
@@ -35,6 +34,8 @@ graft_random graft_random_stream(uint64_t seed, graft_purpose purpose, const cha
 uint32_t graft_random_bits(graft_random *random);
 /* Uniform in [0, 1), 24 bits. */
 float graft_random_uniform(graft_random *random);
+/* Uniform in [lo, hi], in float as torch's uniform_. */
+float graft_random_between(graft_random *random, float lo, float hi);
 /* Uniform in 0..bound-1 without bias; bound > 0. */
 uint32_t graft_random_below(graft_random *random, uint32_t bound);
 /* Standard normal (Box and Muller). */

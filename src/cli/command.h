@@ -21,7 +21,7 @@ typedef struct option {
     const char *help;     /* a clause without a full stop */
     option_kind kind;
     double low, high;  /* legal values of numbers, both included */
-    const char *words; /* of OPTION_WORD: "none|flip|crop" */
+    const char *words; /* of OPTION_WORD: "probe|zero|pytorch" */
 } option;
 
 typedef struct arguments arguments;

@@ -59,11 +59,16 @@ void screen_line(FILE *stream, const char *label, const char *format, ...)
     fputc('\n', stream);
 }
 
+static bool moves_cursor(char c)
+{
+    return (unsigned char)c < 0x20 || c == 0x7f;
+}
+
 /* A sentence may quote what somebody else wrote: nothing in it moves the cursor. */
 static void say_failure(char *text)
 {
     for (char *c = text; *c; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+        if (moves_cursor(*c))
             *c = '?';
     fprintf(stderr, "graft: %s\n", text);
 }
@@ -82,6 +87,18 @@ int screen_fail(const char *format, ...)
 int screen_fail_status(void)
 {
     return screen_fail("%s", graft_error_message());
+}
+
+void screen_point(const char *text, size_t place)
+{
+    fputs("  ", stderr);
+    for (const char *c = text; *c; c++)
+        fputc(moves_cursor(*c) ? '?' : *c, stderr);
+    fputs("\n  ", stderr);
+    for (size_t i = 0; i < place; i++)
+        if (((unsigned char)text[i] & 0xC0) != 0x80) /* a letter begins */
+            fputc(' ', stderr);
+    fputs("^\n", stderr);
 }
 
 /* ---- Progress ---- */

@@ -16,6 +16,8 @@ void screen_line(FILE *stream, const char *label, const char *format, ...)
 /* "graft: SENTENCE" on stderr; returns EXIT_FAILED. The second form says graft's own last sentence. */
 int screen_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int screen_fail_status(void);
+/* Behind such a sentence: the text it is about, and a caret under the byte at `place`. */
+void screen_point(const char *text, size_t place);
 
 /* Numbers into a buffer of the screen's own that the next sixteen calls leave alone: "351", "8,192", "15 k",
  * "3.4 M"; "96 MB"; "0:07", "1:02:03"; "81.4 %". */

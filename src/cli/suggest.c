@@ -27,7 +27,7 @@ typedef struct foreign_word {
 #define POSITIONAL     "folders and pictures are given without an option"
 #define CLASS_FOLDERS  "the classes are the names of DATA's folders"
 #define FLOAT_ONLY     "graft computes in 32-bit floating point"
-#define PLAIN_AUGMENT  "graft has mirror images and random crops: --augment"
+#define PLAIN_AUGMENT  "graft has crops, mirror images, rotation and colour jitter: --augment"
 #define CROSS_ENTROPY  "graft trains by plain cross-entropy"
 #define ALWAYS_SAYS    "graft says what it does as long as --quiet is not given, and more with --json"
 #define ONE_PROCESS    "graft is one process; --threads says how many cores compute, --workers how many decode"
@@ -116,6 +116,10 @@ static const foreign_word foreign[] = {
     {"auto-augment", "augment", NULL},
     {"flip", "augment", NULL},
     {"hflip", "augment", NULL},
+    {"rotate", "augment", NULL},
+    {"degrees", "augment", NULL},
+    {"jitter", "augment", NULL},
+    {"color-jitter", "augment", NULL},
     {"unfreeze", "trainable", NULL},
     {"unfrozen", "trainable", NULL},
     {"trainable-layers", "trainable", NULL},
@@ -196,7 +200,6 @@ static const foreign_word foreign[] = {
     {"mixup", NULL, PLAIN_AUGMENT},
     {"cutmix", NULL, PLAIN_AUGMENT},
     {"random-erase", NULL, PLAIN_AUGMENT},
-    {"color-jitter", NULL, PLAIN_AUGMENT},
     {"loss", NULL, CROSS_ENTROPY},
     {"label-smoothing", NULL, CROSS_ENTROPY},
     {"class-weights", NULL, CROSS_ENTROPY},

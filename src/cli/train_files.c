@@ -132,6 +132,14 @@ static json_t *held_out_json(const train_job *job)
     return train_val_fraction(&fraction, text) ? json_real(fraction) : json_text(text);
 }
 
+static json_t *augment_json(const graft_augmentation *augment)
+{
+    char *text = NULL;
+    json_t *json = graft_augmentation_print(&text, augment) == GRAFT_OK ? json_string(text) : NULL;
+    free(text);
+    return json;
+}
+
 /* Every option of the table under its name, beside DATA and graft's version. */
 static json_t *args_json(const train_job *job)
 {
@@ -158,7 +166,7 @@ static json_t *args_json(const train_job *job)
     json_object_set_new(root, "warmup", json_figure(f->warmup));
     json_object_set_new(root, "clip", json_figure(f->clip));
     json_object_set_new(root, "start", word_json("start", f->start));
-    json_object_set_new(root, "augment", word_json("augment", f->augment));
+    json_object_set_new(root, "augment", augment_json(&f->augment));
     json_object_set_new(root, "batch-norm", word_json("batch-norm", r->fit.batch_norm));
     json_object_set_new(root, "val", held_out_json(job));
     json_object_set_new(root, "pictures", word_json("pictures", (int)r->dataset.sight));

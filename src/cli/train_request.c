@@ -32,9 +32,10 @@ const option train_options[] = {
     {"start", "probe|zero|pytorch", "zero for a head, probe otherwise",
      "what the new head starts from: a head trained alone, zeros, or nn.Linear's own initialisation",
      WORDS = "probe|zero|pytorch"},
-    {"augment", "none|flip|crop", "flip for a head, crop otherwise",
-     "none: as they are; flip: mirror images; crop: random crops of .5 to 1 of the area, and mirror images",
-     WORDS = "none|flip|crop"},
+    {"augment", "none|flip|crop|STEPS", "flip for a head, crop otherwise",
+     "none: as they are; flip: mirror images; crop: random crops of .5 to 1 of the area, and mirror images; "
+     "or steps, as in \"crop(0.35,1) flip rotate(15) jitter(0.4,0.4,0.4,0.1)\"",
+     TEXT},
     {"batch-norm", "still|train", "still",
      "batch norm in trained parts; still: running statistics are used and left alone", WORDS = "still|train"},
     {"val", "FRACTION|DIR", ".2, or DATA's own val folder",
@@ -137,12 +138,25 @@ static void read_fit(train_request *r, const arguments *given)
     fit->clip = argument_number(given, "clip", GRAFT_AUTO);
     fit->schedule = argument_word(given, "schedule", GRAFT_AUTO);
     fit->start = argument_word(given, "start", GRAFT_FIT_AUTO);
-    fit->augment = argument_word(given, "augment", GRAFT_AUTO);
     fit->batch_norm = argument_word(given, "batch-norm", GRAFT_BATCH_NORM_STILL);
     fit->folds = (int)argument_integer(given, "folds", 0);
     fit->seed = (uint64_t)argument_integer(given, "seed", 0);
     fit->threads = (int)argument_integer(given, "threads", GRAFT_AUTO);
     fit->workers = (int)argument_integer(given, "workers", GRAFT_AUTO);
+}
+
+static bool read_augment(train_request *r, const arguments *given)
+{
+    size_t place;
+    const char *text = argument_text(given, "augment");
+    if (!text)
+        return true;
+    r->fit.augment = &r->augment;
+    if (graft_augmentation_parse(&r->augment, text, &place) == GRAFT_OK)
+        return true;
+    screen_fail("--augment %s", graft_error_message());
+    screen_point(text, place);
+    return false;
 }
 
 bool train_request_read(train_request *r, const arguments *given)
@@ -158,6 +172,8 @@ bool train_request_read(train_request *r, const arguments *given)
     r->quiet = argument_given(given, "quiet");
     read_fit(r, given);
     read_data(r, given);
+    if (!read_augment(r, given))
+        return false;
     const char *sentence = contradiction(r, given);
     if (!sentence)
         return true;

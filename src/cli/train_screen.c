@@ -137,7 +137,7 @@ void train_say_plan(train_job *job, const graft_fit_event *event)
                 screen_rounded(event->trained), screen_rounded(event->parameters), frozen ? "; " : "",
                 frozen ? screen_rounded(frozen) : "",
                 !frozen              ? ""
-                : event->every_epoch ? " frozen, run every epoch, because crops are random"
+                : event->every_epoch ? " frozen, run every epoch, because views are random"
                 : event->views > 0   ? " frozen, run once a picture"
                                      : " frozen");
     screen_line(stderr, "memory", "%s planned: weights %s, features %s, workspace %s",

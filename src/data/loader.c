@@ -19,6 +19,7 @@
 #include "data/dataset.h"
 #include "data/queue.h"
 #include "data/view.h"
+#include "image/augment.h"
 
 enum { BATCHES_AHEAD = 2, MOST_VIEWS = 2 };
 
@@ -69,7 +70,9 @@ static graft_place place_of(const graft_loader *l, size_t row)
 static int view_of(const graft_loader *l, size_t row)
 {
     graft_place place = place_of(l, row);
-    return graft_view_choose(l->options.augment, &place);
+    if (l->options.both_views)
+        return row % 2 ? GRAFT_VIEW_MIRROR : GRAFT_VIEW_PLAIN;
+    return graft_view_choose(&l->options.augment, &place);
 }
 
 static bool is_kept(const graft_loader *l, int sample, int view)
@@ -80,15 +83,16 @@ static bool is_kept(const graft_loader *l, int sample, int view)
 /* ---- A job, on whichever thread ---- */
 
 /* The second row of a sample is the first one's mirror image, and made of it. */
-static graft_status draw_rows(graft_loader *l, size_t job, const graft_image *image)
+static graft_status draw_rows(graft_loader *l, size_t job, graft_image *image)
 {
     size_t row = job * l->views, crop = (size_t)l->transform.crop;
     graft_place place = place_of(l, row);
-    graft_status status = graft_view_draw(pixels_of(l, row), image, &l->transform, view_of(l, row), &place);
+    graft_status status = graft_view_draw(pixels_of(l, row), image, view_of(l, row), &l->options.augment,
+                                          &l->transform, &place);
     if (status != GRAFT_OK || l->views == 1)
         return status;
     memcpy(pixels_of(l, row + 1), pixels_of(l, row), crop * crop * 3);
-    graft_image_mirror(pixels_of(l, row + 1), l->transform.crop);
+    graft_image_mirror(pixels_of(l, row + 1), l->transform.crop, l->transform.crop);
     return GRAFT_OK;
 }
 
@@ -127,12 +131,12 @@ static graft_status check_options(const graft_transform *transform, const graft_
 {
     if (o->batch < 1)
         return graft_fail(GRAFT_EARGUMENT, "a batch of %d pictures is not possible", o->batch);
-    if (o->augment < GRAFT_AUGMENT_NONE || o->augment > GRAFT_AUGMENT_BOTH)
-        return graft_fail(GRAFT_EARGUMENT, "there is no augmentation %d", (int)o->augment);
+    if (o->both_views && o->augment.count > 0)
+        return graft_fail(GRAFT_EARGUMENT, "both views of each picture leave no room for an augmentation");
     if (transform->resize < 1 || transform->crop < 1)
         return graft_fail(GRAFT_EARGUMENT, "pictures cannot be resized to %d and cropped to %d",
                           transform->resize, transform->crop);
-    return GRAFT_OK;
+    return graft_augment_check(&o->augment);
 }
 
 static graft_status find_members(graft_loader *l)
@@ -154,7 +158,7 @@ out:
 static void count_rows(graft_loader *l)
 {
     size_t batch = (size_t)l->options.batch;
-    l->views = l->options.augment == GRAFT_AUGMENT_BOTH ? MOST_VIEWS : 1;
+    l->views = l->options.both_views ? MOST_VIEWS : 1;
     l->rows = l->count * l->views;
     if (l->options.drop_last)
         l->rows -= l->rows % batch;

@@ -14,10 +14,10 @@ typedef struct graft_place {
 } graft_place;
 
 /* GRAFT_VIEW_PLAIN, _MIRROR or _RANDOM. */
-int graft_view_choose(graft_augment augment, const graft_place *place);
+int graft_view_choose(const graft_augmentation *augment, const graft_place *place);
 
-/* out (crop, crop, 3) = that view of the picture. */
-graft_status graft_view_draw(uint8_t *out, const graft_image *image, const graft_transform *transform,
-                             int view, const graft_place *place);
+/* out (crop, crop, 3) = that view of the picture, which a random one uses up. */
+graft_status graft_view_draw(uint8_t *out, graft_image *image, int view, const graft_augmentation *augment,
+                             const graft_transform *transform, const graft_place *place);
 
 #endif

@@ -4,7 +4,6 @@
  *
  * The widths of the numbers belong to the result: what is float here is rounded to float there, what is
  * double is double. */
-#include <math.h>
 #include <stddef.h>
 
 #include "image/adjust.h"
@@ -53,9 +52,10 @@ static void set(uint8_t *rgb, uint8_t red, uint8_t green, uint8_t blue)
     rgb[2] = blue;
 }
 
+/* Rounded; for each of the 2^24 there are, one half more and cut off is what round() gives. */
 static uint8_t part(int value, double share)
 {
-    return (uint8_t)round((double)value * share);
+    return (uint8_t)(int)((double)value * share + 0.5);
 }
 
 static void to_rgb(uint8_t *rgb, struct hsv in)

@@ -53,8 +53,8 @@ graft_status graft_image_fit(uint8_t *out, const graft_image *image, const graft
 graft_status graft_image_fit_box(uint8_t *out, const graft_image *image, const graft_box *box,
                                  const graft_transform *transform);
 
-/* In place: the mirror image, left for right, of (size, size, 3). */
-void graft_image_mirror(uint8_t *pixels, int size);
+/* In place: the mirror image, left for right, of (height, width, 3). */
+void graft_image_mirror(uint8_t *pixels, int width, int height);
 
 /* (size, size, 3) bytes -> (3, size, size) floats, by the transform's divisor, mean and std; equal to torch's
  * ToTensor and Normalize to the bit. */

@@ -4,11 +4,12 @@
  * An output pixel's centre is turned back into the picture by a matrix whose sines and cosines are rounded to
  * 15 decimals; the pixel under that place is taken. Places are counted in 1/65536 of a pixel and summed up
  * along a row, or, where a corner of the picture would lie 32768 pixels away or more, in double. */
-#include "image/adjust.h"
-
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
+
+#include "image/adjust.h"
+#include "image/augment.h"
 
 enum { CHANNELS = 3, FRACTION = 16 };
 
@@ -89,3 +90,32 @@ void graft_image_rotate(uint8_t *out, const graft_image *image, double degrees)
     else
         rotate_double(out, image, &m);
 }
+
+float graft_random_angle(graft_random *random, float most)
+{
+    return graft_random_between(random, -most, most);
+}
+
+static graft_status apply(graft_image *image, const double *numbers, graft_random *random,
+                          const graft_transform *transform)
+{
+    (void)transform;
+    graft_image turned;
+    graft_status status = graft_image_create(&turned, image->width, image->height);
+    if (status != GRAFT_OK)
+        return status;
+    graft_image_rotate(turned.pixels, image, (double)graft_random_angle(random, (float)numbers[0]));
+    graft_image_dispose(image);
+    *image = turned;
+    return GRAFT_OK;
+}
+
+const graft_augment_kind graft_augment_rotate = {
+    .name = "rotate",
+    .python = "RandomRotation",
+    .form = "rotate(degrees)",
+    .least = 1,
+    .most = 1,
+    .numbers = {{"degrees", 0.0, 360.0}},
+    .apply = apply,
+};

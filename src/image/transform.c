@@ -88,20 +88,6 @@ graft_status graft_image_fit_box(uint8_t *out, const graft_image *image, const g
     return graft_window_resample(out, (size_t)crop * CHANNELS, &window, &how);
 }
 
-void graft_image_mirror(uint8_t *pixels, int size)
-{
-    for (int y = 0; y < size; y++) {
-        uint8_t *left = pixels + (size_t)y * (size_t)size * CHANNELS;
-        uint8_t *right = left + (size_t)(size - 1) * CHANNELS;
-        for (; left < right; left += CHANNELS, right -= CHANNELS) {
-            uint8_t pixel[CHANNELS];
-            memcpy(pixel, left, CHANNELS);
-            memcpy(left, right, CHANNELS);
-            memcpy(right, pixel, CHANNELS);
-        }
-    }
-}
-
 void graft_image_normalize(float *out, const uint8_t *pixels, int size, const graft_transform *transform)
 {
     size_t count = (size_t)size * (size_t)size;

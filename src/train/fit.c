@@ -9,6 +9,7 @@
 
 #include "base/memory.h"
 #include "base/status.h"
+#include "image/augment.h"
 #include "model/model.h"
 
 void graft_fit_tell(graft_fit_job *job, const graft_fit_event *event)
@@ -70,7 +71,7 @@ static graft_phase_settings probe_settings(const graft_fit_options *o, size_t sa
         .momentum = 0.9,
         .decay = decay < 0.01 ? decay : 0.01,
         .schedule = GRAFT_SCHEDULE_COSINE,
-        .augment = GRAFT_AUGMENT_FLIP,
+        .augment = graft_augment_flips,
         .batch_norm = GRAFT_BATCH_NORM_STILL,
         .find_rate = true,
         .seed = o->seed,
@@ -90,7 +91,7 @@ static void override(graft_phase_settings *s, const graft_fit_options *o)
     s->warmup = or_default(o->warmup, s->warmup);
     s->clip = or_default(o->clip, s->clip);
     s->schedule = (graft_schedule)or_int(o->schedule, (int)s->schedule);
-    s->augment = (graft_augment)or_int(o->augment, (int)s->augment);
+    s->augment = o->augment ? *o->augment : s->augment;
     s->batch_norm = (graft_batch_norm)o->batch_norm;
 }
 
@@ -109,7 +110,7 @@ static graft_phase_settings body_settings(const graft_fit_options *o, size_t sam
     s.warmup = 0.1;
     s.clip = 1.0;
     s.decay = 1e-4;
-    s.augment = GRAFT_AUGMENT_CROP;
+    s.augment = graft_augment_crops;
     s.find_rate = false;
     s.choose = true;
     s.stochastic = o->stochastic;
@@ -174,7 +175,7 @@ static graft_status run_folds(graft_fit_job *job, graft_model *probe, const graf
 static void report_settings(graft_fit_report *report, const graft_phase_settings *s, int start)
 {
     report->batch = s->batch;
-    report->augment = (int)s->augment;
+    report->augment = s->augment;
     report->schedule = (int)s->schedule;
     report->start = start;
     report->threads = s->threads;
@@ -270,7 +271,7 @@ static graft_status check_fit(const graft_model *model, const graft_dataset *dat
         return graft_fail(GRAFT_EARGUMENT, "there is no picture to train on");
     if (o->epochs != GRAFT_AUTO && o->epochs < 0)
         return graft_fail(GRAFT_EARGUMENT, "%d epochs are not possible", o->epochs);
-    return GRAFT_OK;
+    return o->augment ? graft_augment_check(o->augment) : GRAFT_OK;
 }
 
 graft_status graft_fit(graft_model **trained, graft_model *model, graft_dataset *dataset,

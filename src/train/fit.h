@@ -13,7 +13,7 @@ typedef struct graft_phase_settings {
     int epochs, batch, threads, workers;
     double rate, body_rate, momentum, decay, warmup, clip;
     graft_schedule schedule;
-    graft_augment augment;
+    graft_augmentation augment;
     graft_batch_norm batch_norm;
     bool stochastic;
     bool choose;    /* keep the epoch that is best on the held-out pictures */

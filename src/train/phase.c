@@ -25,11 +25,6 @@ typedef struct phase {
     double began;
 } phase;
 
-static bool keeps(const graft_phase_settings *settings)
-{
-    return settings->augment != GRAFT_AUGMENT_CROP;
-}
-
 /* ---- Setting up ---- */
 
 static graft_status open_loader(graft_loader **loader, const phase *p, const graft_model *model,
@@ -39,7 +34,8 @@ static graft_status open_loader(graft_loader **loader, const phase *p, const gra
     options.set = set;
     options.batch = p->settings->batch;
     options.shuffle = training;
-    options.augment = training ? p->settings->augment : GRAFT_AUGMENT_NONE;
+    if (training)
+        options.augment = p->settings->augment;
     options.seed = p->settings->seed;
     options.workers = p->settings->workers;
     return graft_loader_create(loader, p->job->dataset, graft_model_transform(model), &options);
@@ -81,11 +77,12 @@ static void close_all(phase *p)
     graft_model_free(p->good);
 }
 
-/* Which views of a training picture are kept: with random crops none, but the rate is found from the plain
+/* How many views of a training picture are kept: of random ones none, but the rate is found from the plain
  * one. */
-static bool keeps_train(const phase *p)
+static int views_of_train(const phase *p)
 {
-    return keeps(p->settings) || p->settings->find_rate;
+    int views = graft_augmentation_views(&p->settings->augment);
+    return views == 0 && p->settings->find_rate ? 1 : views;
 }
 
 /* How many views the features pass will compute: with flips both of each training picture. */
@@ -95,7 +92,7 @@ static size_t count_views(const phase *p)
     size_t held_out = graft_dataset_set_count(p->job->dataset, GRAFT_SET_HELD_OUT, -1);
     if (!p->executor->features)
         return 0;
-    return (p->settings->augment == GRAFT_AUGMENT_FLIP ? 2 * train : keeps_train(p) ? train : 0) + held_out;
+    return train * (size_t)views_of_train(p) + held_out;
 }
 
 static void tell_plan(phase *p, const graft_model *model)
@@ -104,7 +101,7 @@ static void tell_plan(phase *p, const graft_model *model)
         .kind = GRAFT_FIT_PLANNED, .phase = p->settings->name, .epochs = p->settings->epochs};
     graft_executor_memory(p->executor, &event.memory);
     event.views = count_views(p);
-    event.every_epoch = !keeps(p->settings);
+    event.every_epoch = graft_augmentation_views(&p->settings->augment) == 0;
     event.planned = event.memory.weights + event.memory.workspace + event.views * event.memory.features_each;
     for (size_t i = 0; i < graft_model_node_count(model); i++) {
         graft_node_info info;
@@ -129,8 +126,7 @@ static int add_up(void *context, const char *what, size_t done, size_t total)
     return c->outer.call ? c->outer.call(c->outer.context, what, c->before + done, c->total) : 0;
 }
 
-static graft_status keep_views(phase *p, const graft_model *model, graft_set set, graft_augment views,
-                               counted *c)
+static graft_status keep_views(phase *p, const graft_model *model, graft_set set, int views, counted *c)
 {
     graft_status status;
     graft_loader *loader = NULL;
@@ -139,7 +135,7 @@ static graft_status keep_views(phase *p, const graft_model *model, graft_set set
     options.set = set;
     options.batch = p->settings->batch;
     options.shuffle = false;
-    options.augment = views;
+    options.both_views = views == 2;
     options.workers = p->settings->workers;
     GRAFT_TRY(graft_loader_create(&loader, p->job->dataset, graft_model_transform(model), &options));
     GRAFT_TRY(graft_executor_keep(p->executor, loader, &progress));
@@ -156,12 +152,10 @@ static graft_status keep_all(phase *p, const graft_model *model)
     counted c = {p->job->options->progress, 0, count_views(p)};
     if (!p->executor->features || graft_features_count(p->executor->features) >= c.total)
         return GRAFT_OK;
-    if (keeps_train(p))
-        GRAFT_TRY(keep_views(
-            p, model, GRAFT_SET_TRAIN,
-            p->settings->augment == GRAFT_AUGMENT_FLIP ? GRAFT_AUGMENT_BOTH : GRAFT_AUGMENT_NONE, &c));
+    if (views_of_train(p) > 0)
+        GRAFT_TRY(keep_views(p, model, GRAFT_SET_TRAIN, views_of_train(p), &c));
     if (p->held_out)
-        GRAFT_TRY(keep_views(p, model, GRAFT_SET_HELD_OUT, GRAFT_AUGMENT_NONE, &c));
+        GRAFT_TRY(keep_views(p, model, GRAFT_SET_HELD_OUT, 1, &c));
 out:
     if (status == GRAFT_ECANCELLED) {
         p->job->stopped = true;

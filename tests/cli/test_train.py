@@ -197,7 +197,7 @@ class Screen(TrainTest):
 
     def test_crops_are_said(self):
         done = self.train("data", *NONE, "--epochs", "1", "--augment", "crop")
-        self.assertIn("run every epoch, because crops are random", done.stderr)
+        self.assertIn("run every epoch, because views are random", done.stderr)
 
     def test_nothing_held_out(self):
         done = self.train("data", *NONE, "--epochs", "1", "--val", "0")

@@ -2,18 +2,13 @@
  * convolutions", 2015): an area uniform in [lo, hi] of the picture's and an aspect ratio whose logarithm is
  * uniform in [log 3/4, log 4/3]; ten tries to fit it in; otherwise the largest centred box whose ratio is
  * allowed. */
-#include "image/random_crop.h"
+#include "image/augment.h"
 
 #include <math.h>
 
 enum { TRIES = 10 };
 
 static const double narrowest = 3.0 / 4.0, widest = 4.0 / 3.0;
-
-static float uniform(graft_random *random, float lo, float hi)
-{
-    return lo + (hi - lo) * graft_random_uniform(random);
-}
 
 static graft_box centred(int width, int height)
 {
@@ -30,8 +25,9 @@ graft_box graft_random_crop(graft_random *random, int width, int height, float l
 {
     double area = (double)width * (double)height;
     for (int i = 0; i < TRIES; i++) {
-        double target = area * (double)uniform(random, lo, hi);
-        double ratio = (double)expf(uniform(random, logf((float)narrowest), logf((float)widest)));
+        double target = area * (double)graft_random_between(random, lo, hi);
+        double ratio =
+            (double)expf(graft_random_between(random, logf((float)narrowest), logf((float)widest)));
         int w = (int)rint(sqrt(target * ratio)), h = (int)rint(sqrt(target / ratio));
         if (w <= 0 || w > width || h <= 0 || h > height)
             continue;
@@ -41,3 +37,32 @@ graft_box graft_random_crop(graft_random *random, int width, int height, float l
     }
     return centred(width, height);
 }
+
+static graft_status apply(graft_image *image, const double *numbers, graft_random *random,
+                          const graft_transform *transform)
+{
+    graft_status status;
+    graft_image cut = GRAFT_IMAGE_INIT;
+    graft_box box =
+        graft_random_crop(random, image->width, image->height, (float)numbers[0], (float)numbers[1]);
+    GRAFT_TRY(graft_image_create(&cut, transform->crop, transform->crop));
+    GRAFT_TRY(graft_image_fit_box(cut.pixels, image, &box, transform));
+    graft_image_dispose(image);
+    *image = cut;
+    cut = (graft_image)GRAFT_IMAGE_INIT;
+out:
+    graft_image_dispose(&cut);
+    return status;
+}
+
+const graft_augment_kind graft_augment_crop = {
+    .name = "crop",
+    .python = "RandomResizedCrop",
+    .form = "crop(lo,hi)",
+    .least = 2,
+    .most = 2,
+    .ascending = true,
+    .crops = true,
+    .numbers = {{"lo", 0.001, 1.0}, {"hi", 0.001, 1.0}},
+    .apply = apply,
+};
