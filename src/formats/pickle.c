@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/status.h"
 #include "formats/bytes.h"
 #include "formats/pickle_machine.h"
@@ -395,6 +396,8 @@ graft_status graft_pickle_read(graft_pickle *pickle, graft_arena *arena, const u
     graft_machine m = {.at = bytes, .end = bytes + size, .arena = arena};
     GRAFT_TRY(GRAFT_ARENA_NEW(arena, &m.persistent, 1));
     m.persistent->kind = GRAFT_VALUE_LIST;
+    GRAFT_TRY(
+        GRAFT_GROW(&m.stack, 0, &m.stack_capacity)); /* a place in it is a pointer, also while it is empty */
     GRAFT_TRY(run(&m));
     *pickle = (graft_pickle){m.stack[0], m.persistent, (size_t)(m.at - bytes)};
 out:

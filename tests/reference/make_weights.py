@@ -138,13 +138,12 @@ def legacy_bytes(program, storages, little=True):
 
 def zip_bytes(program, storages, more=(), method=zipfile.ZIP_STORED, folder="old name"):
     out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", method) as archive:
-        archive.writestr(folder + "/data.pkl", b"\x80\x02" + program + b".")
-        for name, data in more:
-            archive.writestr(name[1:] if name.startswith("/") else folder + "/" + name, data)
-        for key, values in storages:
-            archive.writestr(folder + "/data/" + key, values.tobytes())
-        archive.writestr(folder + "/version", "3\n")
+    entries = [("data.pkl", b"\x80\x02" + program + b"."), *more, ("version", b"3\n")]
+    entries += [("data/" + key, values.tobytes()) for key, values in storages]
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, data in entries:  # a ZipInfo has a fixed date
+            info = zipfile.ZipInfo(name[1:] if name.startswith("/") else folder + "/" + name)
+            archive.writestr(info, data, method)
     return out.getvalue()
 
 
