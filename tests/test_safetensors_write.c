@@ -164,6 +164,9 @@ static void test_what_cannot_be_written(void **state)
     const char *const pairs[] = {"k", "1", "k", "2"}, *const latin[] = {"k", "\xe4"};
     assert_int_equal(graft_safetensors_write("bad", &good, 1, pairs, 2), GRAFT_EARGUMENT);
     assert_int_equal(graft_safetensors_write("bad", &good, 1, latin, 1), GRAFT_EARGUMENT);
+    graft_tensor_view huge[2] = {{"x", GRAFT_U8, GRAFT_SHAPE(INT64_MAX), data, INT64_MAX},
+                                 {"y", GRAFT_U8, GRAFT_SHAPE(1), data, 1}}; /* never read: it fails before */
+    assert_int_equal(graft_safetensors_write("bad", huge, 2, NULL, 0), GRAFT_EARGUMENT);
     assert_false(graft_path_exists("bad"));
     assert_int_equal(graft_safetensors_write("no/such/folder/x", &good, 1, NULL, 0), GRAFT_EIO);
     assert_non_null(strstr(graft_error_message(), "no/such/folder/x: "));

@@ -14,7 +14,8 @@ typedef struct graft_weights graft_weights;
 
 /* Opens a checkpoint of any known format (told by its first bytes, not by its name).
  * GRAFT_EIO if it cannot be read, GRAFT_EFORMAT if it is malformed or not a checkpoint: the message names
- * the file and the cause. Wrappers such as {"state_dict": ...} and a common "module." prefix are removed. */
+ * the file and the cause. A wrapper ({"state_dict": ...}, {"model": ...} or {"model_ema": ...}, the first
+ * that is there) and a common "module." prefix are removed. */
 GRAFT_API graft_status graft_weights_open(graft_weights **weights, const char *path);
 GRAFT_API void graft_weights_close(graft_weights *weights); /* NULL is legal */
 

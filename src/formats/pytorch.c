@@ -56,7 +56,7 @@ static graft_status copy_name(const char **out, graft_arena *arena, const graft_
     if (key->kind != GRAFT_VALUE_TEXT)
         return graft_fail(GRAFT_EFORMAT, "holds no state dict: %s is a key of it", graft_value_what(key));
     if (key->text.length > LONGEST_NAME || memchr(key->text.at, 0, key->text.length))
-        return graft_fail(GRAFT_EFORMAT, "the name of a tensor has a zero byte or is longer than %d",
+        return graft_fail(GRAFT_EFORMAT, "the name of a tensor has a zero byte or is longer than %d bytes",
                           LONGEST_NAME);
     return graft_arena_format(arena, out, "%.*s", (int)(key->text.length - skip), key->text.at + skip);
 }

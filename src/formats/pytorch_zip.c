@@ -29,7 +29,7 @@ static graft_status find_folder(checkpoint *c)
                        (size_t)(slash - c->zip.entries[0].name) + 1) == 0;
     if (!good)
         return graft_fail(GRAFT_EFORMAT,
-                          "a zip archive, but not a PyTorch checkpoint (more than one folder)");
+                          "a zip archive, but not a PyTorch checkpoint (its entries are not in one folder)");
     return graft_arena_format(c->arena, &c->folder, "%.*s", (int)(slash - c->zip.entries[0].name),
                               c->zip.entries[0].name);
 }

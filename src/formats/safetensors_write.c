@@ -6,7 +6,6 @@
 
 #include <jansson.h>
 
-#include "base/checked.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/status.h"
@@ -94,10 +93,9 @@ static graft_status make_header(char **out, const graft_tensor_view *const *tens
         GRAFT_TRY(add_metadata(header, metadata, pairs));
     for (size_t i = 0; i < count; i++) {
         GRAFT_TRY(set_once(header, tensors[i]->name, describe(tensors[i], begin)));
-        if (!graft_size_add(&begin, begin, tensors[i]->bytes)) {
-            status = graft_fail(GRAFT_EARGUMENT, "these tensors are too large for one file");
-            goto out;
-        }
+        begin += tensors[i]->bytes; /* each is at most INT64_MAX: no wrap */
+        if (begin > INT64_MAX)
+            GRAFT_TRY(graft_fail(GRAFT_EARGUMENT, "these tensors are too large for one file"));
     }
     *out = json_dumps(header, JSON_COMPACT);
     status = *out ? GRAFT_OK : graft_fail(GRAFT_EMEMORY, "out of memory while a file's header was made");

@@ -304,10 +304,13 @@ def refused():
         "script.pt": (script(), "is compressed: not written by torch.save (a TorchScript program?)"),
         "compressed.pth": (zip_bytes(ordered(weight), [("0", pool)], (), zipfile.ZIP_DEFLATED),
                            "its entry old name/data.pkl is compressed"),
+        "zero byte.pth": (zip_bytes(ordered([("a\0b", weight[0][1])]), [("0", pool)]), "has a zero byte"),
+        "long name.pth": (zip_bytes(ordered([("a" * 70000, weight[0][1])]), [("0", pool)]), "is longer than 65535"),
+        "more.pth": (zip_bytes(ordered(weight) + b".N", [("0", pool)]), "something follows the pickle"),
         "big.pth": (zip_bytes(ordered(weight), [("0", pool)], [("byteorder", "big")]), "big-endian"),
         "big.legacy.pth": (legacy_bytes(ordered(weight), [("0", pool)], False), "big-endian"),
-        "two.pth": (zip_bytes(ordered(weight), [("0", pool)], [("/b/data.pkl", b"")]), "more than one folder"),
-        "outside.pth": (zip_bytes(ordered(weight), [("0", pool)], [("/readme", b"")]), "more than one folder"),
+        "two.pth": (zip_bytes(ordered(weight), [("0", pool)], [("/b/data.pkl", b"")]), "not in one folder"),
+        "outside.pth": (zip_bytes(ordered(weight), [("0", pool)], [("/readme", b"")]), "not in one folder"),
         "twice.pth": (zip_bytes(ordered(twice), [("0", pool)]), "two tensors are named w"),
         "missing.pth": (zip_bytes(ordered(weight), []), "its storage 0 is missing"),
         "short.pth": (zip_bytes(ordered(weight), [("0", pool[:3])]), "12 bytes where 4 elements of f32"),
@@ -397,7 +400,7 @@ def make(folder):
               "none": {}, "averaged": {"model_ema": averaged(), "epoch": 1}, "counter": {"n_averaged": torch.tensor(1)},
               "both": {"model": module().state_dict(), "model_ema": averaged()},
               "nested": {"model": {"state_dict": under_module(every_type())}},
-              "half module": {"module.a": numbers(2), "b": numbers(3)}}
+              "large": {"x": numbers(64, 64).t()}, "half module": {"module.a": numbers(2), "b": numbers(3)}}
     files = {}
     for name, state in states.items():
         files[name + ".pth"] = saved(state)
