@@ -1,6 +1,7 @@
 """make_corpus.py: writes the seeds fuzz/corpus/TARGET/seed-*, small files of every kind that a target reads, from the
 scripts of tests/reference. Other files of the folders (reproducers of what a fuzzer found) are left alone."""
 import os
+import struct
 import sys
 import tempfile
 
@@ -27,6 +28,9 @@ def write(target, seeds):
 
 def checkpoints():
     files = dict(make_weights.by_hand())
+    weight = make_weights.tensor(make_weights.storage_id("FloatStorage", "0", 1), 0, [1], [1])
+    program = b"\x80\x02" + make_weights.ordered([("w", weight)]) + b"."
+    files["wide.pth"] = wide_zip([(b"a/data.pkl", program), (b"a/data/0", bytes(4)), (b"a/version", b"3\n")])
     files["module.pth"] = make_weights.saved(make_weights.averaged())
     for name, (program, _) in make_weights.wrong_tensors().items():
         pool = [("0", make_weights.np.arange(4, dtype="<f4"))]
@@ -34,6 +38,22 @@ def checkpoints():
         files[name + ".pth"] = make_weights.zip_bytes(program, pool)
         files[name + ".legacy.pth"] = make_weights.legacy_bytes(program, pool)
     return files
+
+
+def wide_zip(entries):
+    """Every size and place in zip64 fields, which Python and torch.save use for what is large only."""
+    ones, local, central = 0xFFFFFFFF, b"", b""
+    for name, data in entries:
+        common = struct.pack("<HHIIIIHH", 0x0800, 0, 0, 0, ones, ones, len(name), 28)
+        sizes = struct.pack("<QQ", len(data), len(data))
+        central += b"PK\1\2" + struct.pack("<HH", 45, 45) + common + struct.pack("<HHHII", 0, 0, 0, 0, ones) + name
+        central += struct.pack("<HH", 1, 24) + sizes + struct.pack("<Q", len(local))
+        local += b"PK\3\4" + struct.pack("<H", 45) + common + name
+        local += struct.pack("<HH", 1, 16) + sizes + b"FB\4\0ZZZZ" + data
+    count, size, place = len(entries), len(central), len(local)
+    end = b"PK\6\6" + struct.pack("<QHHIIQQQQ", 44, 45, 45, 0, 0, count, count, size, place)
+    end += b"PK\6\7" + struct.pack("<IQI", 0, place + size, 1)
+    return local + central + end + b"PK\5\6" + struct.pack("<HHHHIIH", 0, 0, 0xFFFF, 0xFFFF, ones, ones, 0)
 
 
 def behind_the_start(data):
@@ -46,7 +66,7 @@ def headers():
     texts = {"one": one, "padded": one + b"   ", "nothing": b"{}", "metadata": b'{"__metadata__":{"a":"b\\n\\u00e4"}}',
              "hole": one.replace(b"0,8", b"4,12"), "twice": one[:-1] + b"," + one[1:], "list": b"[]",
              "large": one.replace(b"[2,1]", b"[4294967296,4294967296,0]")}
-    seeds = {name: make_weights.struct.pack("<Q", len(text)) + text + bytes(8) for name, text in texts.items()}
+    seeds = {name: struct.pack("<Q", len(text)) + text + bytes(8) for name, text in texts.items()}
     seeds["all"] = make_weights.safetensors()
     seeds["page"] = b"<!DOCTYPE html>"
     seeds["pointer"] = b"version https://git-lfs.github.com/spec/v1\n"
