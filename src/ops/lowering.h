@@ -54,9 +54,13 @@ graft_status graft_lowering_reorder(graft_lowering *lowering, graft_value value,
 /* The same elements (row-major) as a tensor of another shape, plain. */
 graft_status graft_lowering_view(graft_lowering *lowering, graft_value value, const graft_shape *shape,
                                  graft_value *out);
+/* The same bytes, looked at in another layout of as many. */
+graft_status graft_lowering_relabel(graft_lowering *lowering, graft_value value, const graft_layout *layout,
+                                    graft_value *out);
 
 /* Backward. */
 graft_value graft_lowering_gradient(graft_lowering *lowering, const graft_node *node); /* of the output */
+/* Input `input` is to get a gradient; in a plan without a backward none is. */
 bool graft_lowering_wants_gradient(const graft_lowering *lowering, const graft_node *node, int input);
 graft_status graft_lowering_add_gradient(graft_lowering *lowering, const graft_node *node, int input,
                                          graft_value gradient);

@@ -221,7 +221,28 @@ out:
     return status;
 }
 
-/* A view has the root's home too, so that addresses and constants are found without following. */
+/* One view of a layout, so that its copies are found again. It has the root's home too, so that addresses and
+ * constants are found without following. */
+graft_status graft_lowering_relabel(graft_lowering *l, graft_value v, const graft_layout *layout,
+                                    graft_value *out)
+{
+    value view = l->plan->values[v];
+    if (view.layout == layout) {
+        *out = v;
+        return GRAFT_OK;
+    }
+    for (size_t i = 0; i < l->plan->value_count; i++)
+        if (l->plan->values[i].root == v && l->plan->values[i].layout == layout && (graft_value)i != v) {
+            *out = (graft_value)i;
+            return GRAFT_OK;
+        }
+    view.layout = layout;
+    graft_status status = graft_plan_add_value(l->plan, &view, out);
+    if (status == GRAFT_OK)
+        l->plan->values[*out].root = v;
+    return status;
+}
+
 graft_status graft_lowering_view(graft_lowering *l, graft_value v, const graft_shape *shape, graft_value *out)
 {
     graft_status status;
@@ -229,20 +250,7 @@ graft_status graft_lowering_view(graft_lowering *l, graft_value v, const graft_s
     GRAFT_TRY(graft_layout_plain(l->request->device, graft_layout_shape(l->plan->values[v].layout), &plain));
     GRAFT_TRY(graft_layout_plain(l->request->device, shape, &wanted));
     GRAFT_TRY(graft_lowering_reorder(l, v, plain, &v));
-    if (plain == wanted) {
-        *out = v;
-        return GRAFT_OK;
-    }
-    for (size_t i = 0; i < l->plan->value_count;
-         i++) /* one view of a shape, so that its copies are found again */
-        if (l->plan->values[i].root == v && l->plan->values[i].layout == wanted && (graft_value)i != v) {
-            *out = (graft_value)i;
-            return GRAFT_OK;
-        }
-    value view = l->plan->values[v];
-    view.layout = wanted;
-    GRAFT_TRY(graft_plan_add_value(l->plan, &view, out));
-    l->plan->values[*out].root = v;
+    status = graft_lowering_relabel(l, v, wanted, out);
 out:
     return status;
 }
