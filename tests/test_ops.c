@@ -377,7 +377,7 @@ static float cross_entropy(const float *logits, int64_t classes, int32_t label, 
     graft_kernel *kernel;
     float loss;
     assert_ok(graft_device_create(&device, 1));
-    assert_ok(graft_cross_entropy(&kernel, device, 1, classes, weight));
+    assert_ok(graft_cross_entropy(&kernel, device, 1, classes, weight, 0.0F));
     void *buffers[GRAFT_KERNEL_SLOTS] = {(void *)(uintptr_t)logits, &label, &loss, gradient};
     assert_ok(graft_kernel_bind(kernel, buffers, NULL));
     assert_ok(graft_kernel_run(kernel));

@@ -28,7 +28,7 @@ struct graft_op {
     /* Emits what turns the output's gradient into gradients of inputs and parameters; NULL: none needed. */
     graft_status (*backward)(struct graft_lowering *lowering, const graft_node *node);
 
-    bool is_view; /* the same elements in another shape (flatten) */
+    bool is_view; /* its output may be its input's bytes (flatten, permute) */
     /* Identity unless it trains, and in evaluation (dropout, stochastic depth). */
     bool identity_unless_trained;
     /* Batch norm: when frozen it is scale[c] * x + shift[c]. `tensors` are the node's parameters. */
@@ -40,8 +40,7 @@ struct graft_op {
     graft_status (*lower_affine_backward)(struct graft_lowering *lowering, const graft_node *node,
                                           int scale_gradient, int shift_gradient);
     bool absorbs_affine; /* convolution: a frozen affine behind it becomes part of weight and bias */
-    /* An element-wise function that a convolution can apply as it writes. Its backward must need the output
-     * only. */
+    /* An element-wise function that a convolution can apply as it writes. */
     bool (*post_op)(const graft_node *node, struct graft_post_op *out);
     bool takes_post_ops;
     bool is_sum; /* two inputs, added: a convolution can add onto the other one */

@@ -101,6 +101,12 @@ graft_status graft_descriptor_any(dnnl_memory_desc_t *descriptor, int rank, cons
     return describe(descriptor, rank, dims, dnnl_format_tag_any);
 }
 
+graft_status graft_descriptor_of(dnnl_memory_desc_t *descriptor, const graft_shape *shape,
+                                 dnnl_format_tag_t form)
+{
+    return describe(descriptor, shape->rank, shape->dims, form);
+}
+
 graft_status graft_descriptor_plain(dnnl_memory_desc_t *descriptor, int rank, const int64_t *dims)
 {
     static const dnnl_format_tag_t tags[] = {
@@ -108,6 +114,18 @@ graft_status graft_descriptor_plain(dnnl_memory_desc_t *descriptor, int rank, co
     if (rank < 1 || rank > 5)
         return graft_fail(GRAFT_ESHAPE, "tensors have 1 to 5 dimensions here, not %d", rank);
     return describe(descriptor, rank, dims, tags[rank]);
+}
+
+/* Where two forms are the same bytes (one channel, one pixel) the first is it. */
+static dnnl_format_tag_t form_of(const graft_layout *layout)
+{
+    static const dnnl_format_tag_t forms[] = {dnnl_nchw, dnnl_nhwc, dnnl_nChw16c, dnnl_nChw8c, dnnl_nChw4c};
+    dnnl_memory_desc_t descriptor;
+    for (size_t i = 0; layout->shape.rank == 4 && i < sizeof forms / sizeof *forms; i++)
+        if (graft_descriptor_of(&descriptor, &layout->shape, forms[i]) == GRAFT_OK &&
+            dnnl_memory_desc_equal(&descriptor, &layout->descriptor))
+            return forms[i];
+    return dnnl_format_tag_undef;
 }
 
 graft_status graft_layout_intern(graft_device *device, const dnnl_memory_desc_t *descriptor,
@@ -133,6 +151,7 @@ graft_status graft_layout_intern(graft_device *device, const dnnl_memory_desc_t 
         return status;
     }
     layout->plain = dnnl_memory_desc_equal(&plain, descriptor);
+    layout->form = form_of(layout);
     layout->next = device->layouts;
     device->layouts = layout;
     *out = layout;

@@ -33,6 +33,13 @@ graft_status graft_layout_plain(graft_device *device, const graft_shape *shape, 
  */
 graft_status graft_layout_blocked(graft_device *device, const graft_shape *shape, int64_t width,
                                   const graft_layout **layout);
+/* f32, (N, C, H, W) with the channels of a pixel side by side (nhwc). */
+graft_status graft_layout_channels_last(graft_device *device, const graft_shape *shape,
+                                        const graft_layout **layout);
+/* Another shape (N, C, H, W) in the form of `like`: row-major, blocked by channels, channels last; row-major
+ * where it is none of these. With `like`'s own shape it is `like` itself or row-major. */
+graft_status graft_layout_like(graft_device *device, const graft_layout *like, const graft_shape *shape,
+                               const graft_layout **layout);
 const graft_shape *graft_layout_shape(const graft_layout *layout);
 size_t graft_layout_bytes(const graft_layout *layout); /* with padding of blocks */
 bool graft_layout_is_plain(const graft_layout *layout);
@@ -62,9 +69,20 @@ void graft_kernel_free(graft_kernel *kernel); /* NULL is legal */
 
 /* ---- oneDNN's kernels: slots are numbered in the order of the comment ---- */
 
-/* y = clip(x, low, high), applied by a convolution as it writes. */
+/* Element-wise functions. */
+typedef enum graft_function {
+    GRAFT_CLIP = 0, /* min(max(x, low), high); high may be INFINITY: relu */
+    GRAFT_SIGMOID,
+    GRAFT_HARD_SIGMOID, /* min(max(x + 3, 0), 6) / 6 */
+    GRAFT_SILU,         /* x sigmoid(x) */
+    GRAFT_HARD_SWISH,   /* x hard_sigmoid(x) */
+    GRAFT_GELU          /* x / 2 (1 + erf(x / sqrt(2))) */
+} graft_function;
+
+/* One, applied to a tensor of its own or by a convolution as it writes. */
 typedef struct graft_post_op {
-    float low, high; /* high may be INFINITY: relu */
+    graft_function function;
+    float low, high; /* of a clip */
 } graft_post_op;
 
 typedef struct graft_convolution {
@@ -96,24 +114,46 @@ graft_status graft_batch_norm_backward(graft_kernel **kernel, graft_device *devi
                                        float epsilon, bool still);
 
 /* 0 x, 1 y; in place. */
-graft_status graft_clip_forward(graft_kernel **kernel, graft_device *device, const graft_layout *x, float low,
-                                float high);
-/* 0 y, 1 gradient of y, 2 gradient of x (0 at both ends); in place of 1. */
-graft_status graft_clip_backward(graft_kernel **kernel, graft_device *device, const graft_layout *y,
-                                 float low, float high);
+graft_status graft_elementwise_forward(graft_kernel **kernel, graft_device *device, const graft_layout *x,
+                                       const graft_post_op *function);
+/* 0 y where graft_function_reads_output, x elsewhere, 1 gradient of y, 2 gradient of x; in place of 1. Clip
+ * and hard sigmoid have a gradient of 0 at both ends, as torch's. */
+graft_status graft_elementwise_backward(graft_kernel **kernel, graft_device *device,
+                                        const graft_layout *layout, const graft_post_op *function);
+bool graft_function_reads_output(const graft_post_op *function);
 
 /* 0 a, 1 b, 2 a + b; in place of 0. */
 graft_status graft_add(graft_kernel **kernel, graft_device *device, const graft_layout *layout);
 
-/* Mean over H and W: 0 x (N, C, H, W), 1 y (N, C, 1, 1). */
-graft_status graft_global_pool_forward(graft_kernel **kernel, graft_device *device, const graft_layout *x,
-                                       bool training);
-/* 0 gradient of y, 1 gradient of x, which lies as `x`. */
-graft_status graft_global_pool_backward(graft_kernel **kernel, graft_device *device, const graft_layout *x);
+/* The windows of a pool along one axis: window i begins at i stride - padding and has `kernel` elements; with
+ * kernel 0 it is adaptive, from floor(i in / out) to ceil((i + 1) in / out). */
+typedef struct graft_pool_axis {
+    int64_t in, out, kernel, stride, padding;
+} graft_pool_axis;
 
-/* All plain. 0 x (N, I), 1 weight (O, I), 2 bias (O), 3 y (N, O). */
+typedef struct graft_pool {
+    graft_pool_axis height, width;
+    bool padding_counts; /* averages: padding is among what the sum is divided by */
+} graft_pool;
+
+/* Not adaptive. 0 x, 1 y; where `training`: 2 which element of each window it was. */
+graft_status graft_max_pool(graft_kernel **kernel, graft_device *device, const graft_layout *x,
+                            const graft_pool *pool, bool training);
+/* 0 gradient of y, 1 which it was, 2 gradient of x, which lies as `x`. */
+graft_status graft_max_pool_backward(graft_kernel **kernel, graft_device *device, const graft_layout *x,
+                                     const graft_pool *pool);
+
+/* 0 x, 1 y. */
+graft_status graft_average_pool(graft_kernel **kernel, graft_device *device, const graft_layout *x,
+                                const graft_pool *pool);
+/* 0 gradient of y, 1 gradient of x, which lies as `x`. */
+graft_status graft_average_pool_backward(graft_kernel **kernel, graft_device *device, const graft_layout *x,
+                                         const graft_pool *pool);
+
+/* All plain. 0 x (N, I), 1 weight (O, I), 2 bias (O), 3 y (N, O); with `residual` y is updated. */
 graft_status graft_linear_forward(graft_kernel **kernel, graft_device *device, int64_t batch, int64_t in,
-                                  int64_t out, bool training);
+                                  int64_t out, bool residual, const graft_post_op *post_ops, int post_count,
+                                  bool training);
 /* 0 gradient of y, 1 weight, 2 gradient of x. */
 graft_status graft_linear_backward_data(graft_kernel **kernel, graft_device *device, int64_t batch,
                                         int64_t in, int64_t out);
@@ -150,16 +190,71 @@ graft_status graft_fold(graft_kernel **kernel, graft_device *device, const graft
 graft_status graft_fold_backward(graft_kernel **kernel, graft_device *device, const graft_shape *weight,
                                  bool bias);
 
+/* What graft_average_pool and graft_average_pool_backward take from here; slots as theirs. */
+graft_status graft_any_average_pool(graft_kernel **kernel, graft_device *device, const graft_layout *x,
+                                    const graft_pool *pool);
+graft_status graft_any_average_pool_backward(graft_kernel **kernel, graft_device *device,
+                                             const graft_layout *x, const graft_pool *pool);
+
+/* Channels from + i from_step of an input become channels to + i to_step of the output, 0 <= i < count. */
+typedef struct graft_channel_run {
+    int source; /* the input: a slot */
+    int64_t from, from_step, to, to_step, count;
+} graft_channel_run;
+
+enum { GRAFT_COPY_SOURCES = 8 };
+
+/* Concatenation, slices, shuffles. 0 to GRAFT_COPY_SOURCES - 1 the inputs, GRAFT_COPY_SOURCES y. `fresh`: the
+ * other channels of y become zero; otherwise y is updated. All lie in y's form. */
+graft_status graft_copy_channels(graft_kernel **kernel, graft_device *device,
+                                 const graft_layout *const *sources, int source_count, const graft_layout *y,
+                                 const graft_channel_run *runs, int run_count, bool fresh);
+
+/* y = x * factor, a factor a channel, (C), or `per_sample`, (N, C, 1, 1). 0 x, 1 factor, 2 y; in place of 0.
+ */
+graft_status graft_scale(graft_kernel **kernel, graft_device *device, const graft_layout *x, bool per_sample);
+/* 0 x, 1 gradient of y, 2 gradient of the factor. */
+graft_status graft_scale_backward(graft_kernel **kernel, graft_device *device, const graft_layout *x,
+                                  bool per_sample);
+
+enum { GRAFT_PICTURE_CHANNELS = 3 };
+
+/* y = scale[c] x + shift[c] of (N, C <= 3, H, W) plain; the numbers are copied, no shift is 0. 0 x, 1 y; in
+ * place. */
+graft_status graft_affine(graft_kernel **kernel, graft_device *device, const graft_layout *x,
+                          const float *scale, const float *shift);
+
+/* Layer norm over the channels of (N, C, H, W), or over the last dimension, plain. 0 x, 1 gamma, 2 beta, 3 y;
+ * in place of 0. */
+graft_status graft_layer_norm(graft_kernel **kernel, graft_device *device, const graft_layout *x, bool last,
+                              float epsilon);
+/* 0 x, 1 gradient of y, 2 gamma, 3 gradient of x, 4 of gamma, 5 of beta; in place of 1. */
+graft_status graft_layer_norm_backward(graft_kernel **kernel, graft_device *device, const graft_layout *x,
+                                       bool last, float epsilon);
+
+/* What graft_elementwise_forward and graft_elementwise_backward take from here: slots as theirs. */
+graft_status graft_sigmoid_forward(graft_kernel **kernel, const graft_layout *x, bool hard);
+graft_status graft_hard_sigmoid_backward(graft_kernel **kernel, const graft_layout *y);
+
+/* Of rows, plain. 0 x, 1 y; in place. */
+graft_status graft_log_softmax(graft_kernel **kernel, graft_device *device, int64_t rows, int64_t columns);
+/* 0 y, 1 gradient of y, 2 gradient of x; in place of 1. */
+graft_status graft_log_softmax_backward(graft_kernel **kernel, graft_device *device, int64_t rows,
+                                        int64_t columns);
+
 /* Where dropout's numbers come from; `step` is read when the kernel runs. */
 typedef struct graft_drop_source {
     uint64_t seed;
     uint64_t step;
 } graft_drop_source;
 
-/* Mean softmax cross-entropy of the rows, times `weight`. 0 logits (N, K) plain, 1 labels (N) as int32 in an
- * f32's place, 2 loss (1), 3 gradient of the logits (N, K). */
+/* Mean softmax cross-entropy of the rows with label smoothing, times `weight`. 0 logits (N, K) plain, 1
+ * labels (N) as int32 in an f32's place, 2 loss (1), 3 gradient of the logits (N, K). */
 graft_status graft_cross_entropy(graft_kernel **kernel, graft_device *device, int64_t batch, int64_t classes,
-                                 float weight);
+                                 float weight, float smoothing);
+/* Mean negative log-likelihood; slots as above, of log-probabilities. */
+graft_status graft_nll(graft_kernel **kernel, graft_device *device, int64_t batch, int64_t classes,
+                       float weight);
 
 /* y = x * mask / (1 - p). The mask is a function of (seed, step, name, index): backward draws it again.
  * `whole`: one draw a sample (stochastic depth), in any layout whose outermost dimension is the batch;

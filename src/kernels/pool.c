@@ -1,60 +1,155 @@
-/* The mean over height and width, as an average pool whose window is the picture. */
+/* Pools by oneDNN. A max pool notes in a workspace which element of its window was the first of the largest.
+ * Averages whose windows oneDNN cannot describe, or would take through its reference code, are in
+ * host/average.c. */
 #include "kernels/primitive.h"
+
+#include <string.h>
 
 #include "base/status.h"
 
-static graft_status describe(dnnl_memory_desc_t *y, dnnl_dims_t window, const graft_layout *x)
+typedef struct description {
+    dnnl_alg_kind_t algorithm;
+    dnnl_memory_desc_t x, y;
+    dnnl_dims_t window, strides, pad_begin, pad_end;
+} description;
+
+static void describe_axis(description *d, int i, const graft_pool_axis *axis)
 {
-    const int64_t *dims = x->shape.dims;
-    if (x->shape.rank != 4)
-        return graft_fail(GRAFT_ESHAPE, "a pool needs (N, C, H, W)");
-    window[0] = dims[2];
-    window[1] = dims[3];
-    return graft_descriptor_any(y, 4, (int64_t[]){dims[0], dims[1], 1, 1});
+    int64_t reach = (axis->out - 1) * axis->stride + axis->kernel - axis->padding;
+    d->window[i] = axis->kernel;
+    d->strides[i] = axis->stride;
+    d->pad_begin[i] = axis->padding;
+    d->pad_end[i] = reach > axis->in ? reach - axis->in : 0;
 }
 
-static const dnnl_dims_t none = {0};
-
-graft_status graft_global_pool_forward(graft_kernel **kernel, graft_device *device, const graft_layout *x,
-                                       bool training)
+static graft_status describe(description *d, graft_device *device, const graft_layout *x,
+                             const graft_pool *pool)
 {
     graft_status status;
-    dnnl_memory_desc_t y;
-    dnnl_dims_t window;
-    dnnl_pooling_desc_t operation;
-    const graft_argument arguments[] = {
-        {DNNL_ARG_SRC, dnnl_query_src_md, 0, GRAFT_READS},
-        {DNNL_ARG_DST, dnnl_query_dst_md, 0, GRAFT_WRITES},
-    };
-    GRAFT_TRY(describe(&y, window, x));
-    GRAFT_TRY_DNNL(dnnl_pooling_forward_desc_init(
-                       &operation, training ? dnnl_forward_training : dnnl_forward_inference,
-                       dnnl_pooling_avg_exclude_padding, &x->descriptor, &y, window, window, none, none),
-                   "pool");
-    GRAFT_TRY(graft_primitive_create(kernel, device, "pool", &operation, NULL, NULL, arguments, 2));
+    const int64_t *dims = graft_layout_shape(x)->dims;
+    graft_shape shape = GRAFT_SHAPE(dims[0], dims[1], pool->height.out, pool->width.out);
+    const graft_layout *y;
+    GRAFT_TRY(graft_layout_like(device, x, graft_layout_shape(x), &x));
+    GRAFT_TRY(graft_layout_like(device, x, &shape, &y));
+    d->x = x->descriptor;
+    d->y = y->descriptor;
+    describe_axis(d, 0, &pool->height);
+    describe_axis(d, 1, &pool->width);
 out:
     return status;
 }
 
-graft_status graft_global_pool_backward(graft_kernel **kernel, graft_device *device, const graft_layout *x)
+static graft_status create_forward(graft_kernel **kernel, graft_device *device, const description *d,
+                                   bool training)
 {
     graft_status status;
-    dnnl_memory_desc_t y;
-    dnnl_dims_t window;
+    dnnl_pooling_desc_t operation;
+    bool notes = training && d->algorithm == dnnl_pooling_max;
+    const graft_argument arguments[] = {
+        {DNNL_ARG_SRC, dnnl_query_src_md, 0, GRAFT_READS},
+        {DNNL_ARG_DST, dnnl_query_dst_md, 0, GRAFT_WRITES},
+        {DNNL_ARG_WORKSPACE, dnnl_query_workspace_md, 0, notes ? GRAFT_WRITES : GRAFT_UNUSED},
+    };
+    GRAFT_TRY_DNNL(dnnl_pooling_forward_desc_init(
+                       &operation, training ? dnnl_forward_training : dnnl_forward_inference, d->algorithm,
+                       &d->x, &d->y, d->strides, d->window, d->pad_begin, d->pad_end),
+                   "pool");
+    GRAFT_TRY(graft_primitive_create(kernel, device, "pool", &operation, NULL, NULL, arguments, 3));
+out:
+    return status;
+}
+
+/* Slots: gradient of y, the notes of a max pool, gradient of x. */
+static graft_status create_backward(graft_kernel **kernel, graft_device *device, const description *d,
+                                    const graft_argument *arguments, int count)
+{
+    graft_status status;
     dnnl_pooling_desc_t operation;
     graft_kernel *hint = NULL;
-    const graft_argument arguments[] = {
+    GRAFT_TRY(create_forward(&hint, device, d, true));
+    GRAFT_TRY_DNNL(dnnl_pooling_backward_desc_init(&operation, d->algorithm, &d->x, &d->y, d->strides,
+                                                   d->window, d->pad_begin, d->pad_end),
+                   "pool, gradient");
+    GRAFT_TRY(
+        graft_primitive_create(kernel, device, "pool, gradient", &operation, NULL, hint, arguments, count));
+out:
+    graft_kernel_free(hint);
+    return status;
+}
+
+graft_status graft_max_pool(graft_kernel **kernel, graft_device *device, const graft_layout *x,
+                            const graft_pool *pool, bool training)
+{
+    description d = {.algorithm = dnnl_pooling_max};
+    graft_status status = describe(&d, device, x, pool);
+    return status == GRAFT_OK ? create_forward(kernel, device, &d, training) : status;
+}
+
+graft_status graft_max_pool_backward(graft_kernel **kernel, graft_device *device, const graft_layout *x,
+                                     const graft_pool *pool)
+{
+    static const graft_argument arguments[] = {
+        {DNNL_ARG_DIFF_DST, dnnl_query_diff_dst_md, 0, GRAFT_READS},
+        {DNNL_ARG_WORKSPACE, dnnl_query_workspace_md, 0, GRAFT_READS},
+        {DNNL_ARG_DIFF_SRC, dnnl_query_diff_src_md, 0, GRAFT_WRITES},
+    };
+    description d = {.algorithm = dnnl_pooling_max};
+    graft_status status = describe(&d, device, x, pool);
+    return status == GRAFT_OK ? create_backward(kernel, device, &d, arguments, 3) : status;
+}
+
+/* Windows of one size, none of which hangs over the padding. */
+static bool is_even(const graft_pool_axis *axis)
+{
+    return axis->kernel > 0 && (axis->out - 1) * axis->stride + axis->kernel <= axis->in + 2 * axis->padding;
+}
+
+static graft_status describe_average(description *d, graft_device *device, const graft_layout *x,
+                                     const graft_pool *pool)
+{
+    d->algorithm = pool->padding_counts ? dnnl_pooling_avg_include_padding : dnnl_pooling_avg_exclude_padding;
+    return describe(d, device, x, pool);
+}
+
+/* Takes a kernel of oneDNN's reference code away. */
+static bool is_refused(graft_kernel **kernel)
+{
+    bool refused = strncmp((*kernel)->implementation, "ref", 3) == 0;
+    if (refused)
+        graft_kernel_free(*kernel);
+    return refused;
+}
+
+graft_status graft_average_pool(graft_kernel **kernel, graft_device *device, const graft_layout *x,
+                                const graft_pool *pool)
+{
+    graft_status status;
+    description d;
+    if (!is_even(&pool->height) || !is_even(&pool->width))
+        return graft_any_average_pool(kernel, device, x, pool);
+    GRAFT_TRY(describe_average(&d, device, x, pool));
+    GRAFT_TRY(create_forward(kernel, device, &d, false));
+    if (is_refused(kernel))
+        status = graft_any_average_pool(kernel, device, x, pool);
+out:
+    return status;
+}
+
+graft_status graft_average_pool_backward(graft_kernel **kernel, graft_device *device, const graft_layout *x,
+                                         const graft_pool *pool)
+{
+    static const graft_argument arguments[] = {
         {DNNL_ARG_DIFF_DST, dnnl_query_diff_dst_md, 0, GRAFT_READS},
         {DNNL_ARG_DIFF_SRC, dnnl_query_diff_src_md, 0, GRAFT_WRITES},
     };
-    GRAFT_TRY(describe(&y, window, x));
-    GRAFT_TRY(graft_global_pool_forward(&hint, device, x, true));
-    GRAFT_TRY_DNNL(dnnl_pooling_backward_desc_init(&operation, dnnl_pooling_avg_exclude_padding,
-                                                   &x->descriptor, &hint->layouts[1]->descriptor, window,
-                                                   window, none, none),
-                   "pool, gradient");
-    GRAFT_TRY(graft_primitive_create(kernel, device, "pool, gradient", &operation, NULL, hint, arguments, 2));
+    graft_status status;
+    description d;
+    if (!is_even(&pool->height) || !is_even(&pool->width))
+        return graft_any_average_pool_backward(kernel, device, x, pool);
+    GRAFT_TRY(describe_average(&d, device, x, pool));
+    GRAFT_TRY(create_backward(kernel, device, &d, arguments, 2));
+    if (is_refused(kernel))
+        status = graft_any_average_pool_backward(kernel, device, x, pool);
 out:
-    graft_kernel_free(hint);
     return status;
 }

@@ -146,19 +146,42 @@ out:
     return status;
 }
 
+static graft_status add_eltwise(dnnl_post_ops_t chain, dnnl_alg_kind_t kind, float alpha, float beta)
+{
+    dnnl_status_t result = dnnl_post_ops_append_eltwise(chain, 1.0F, kind, alpha, beta);
+    return result == dnnl_success ? GRAFT_OK : graft_primitive_fail(result, "element-wise");
+}
+
+static graft_status add_function(dnnl_post_ops_t chain, const graft_post_op *f)
+{
+    graft_status status;
+    switch (f->function) {
+    case GRAFT_SIGMOID:
+        return add_eltwise(chain, dnnl_eltwise_logistic, 0.0F, 0.0F);
+    case GRAFT_HARD_SIGMOID:
+        status = add_eltwise(chain, dnnl_eltwise_linear, 1.0F / 6.0F, 0.5F);
+        return status == GRAFT_OK ? add_eltwise(chain, dnnl_eltwise_clip, 0.0F, 1.0F) : status;
+    case GRAFT_SILU:
+        return add_eltwise(chain, dnnl_eltwise_swish, 1.0F, 0.0F);
+    case GRAFT_HARD_SWISH:
+        return add_eltwise(chain, dnnl_eltwise_hardswish, 0.0F, 0.0F);
+    case GRAFT_GELU:
+        return add_eltwise(chain, dnnl_eltwise_gelu_erf, 0.0F, 0.0F);
+    case GRAFT_CLIP:
+        break;
+    }
+    return isinf(f->high) ? add_eltwise(chain, dnnl_eltwise_relu, 0.0F, 0.0F)
+                          : add_eltwise(chain, dnnl_eltwise_clip, f->low, f->high);
+}
+
 static graft_status add_post_ops(dnnl_post_ops_t chain, bool residual, const graft_post_op *post_ops,
                                  int count)
 {
     graft_status status = GRAFT_OK;
     if (residual)
         GRAFT_TRY_DNNL(dnnl_post_ops_append_sum(chain, 1.0F), "sum");
-    for (int i = 0; i < count; i++) {
-        bool relu = isinf(post_ops[i].high);
-        GRAFT_TRY_DNNL(dnnl_post_ops_append_eltwise(chain, 1.0F, relu ? dnnl_eltwise_relu : dnnl_eltwise_clip,
-                                                    relu ? 0.0F : post_ops[i].low,
-                                                    relu ? 0.0F : post_ops[i].high),
-                       "clip");
-    }
+    for (int i = 0; i < count; i++)
+        GRAFT_TRY(add_function(chain, &post_ops[i]));
 out:
     return status;
 }

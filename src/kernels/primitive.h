@@ -11,6 +11,7 @@ struct graft_layout {
     graft_shape shape;
     size_t bytes;
     bool plain;
+    dnnl_format_tag_t form; /* of four dimensions: nchw, nChw4c, nChw8c, nChw16c, nhwc; undefined: another */
     graft_layout *next;
 };
 
@@ -40,6 +41,8 @@ graft_status graft_layout_intern(graft_device *device, const dnnl_memory_desc_t 
 /* A descriptor whose layout oneDNN chooses, or row-major. */
 graft_status graft_descriptor_any(dnnl_memory_desc_t *descriptor, int rank, const int64_t *dims);
 graft_status graft_descriptor_plain(dnnl_memory_desc_t *descriptor, int rank, const int64_t *dims);
+graft_status graft_descriptor_of(dnnl_memory_desc_t *descriptor, const graft_shape *shape,
+                                 dnnl_format_tag_t form);
 
 /* A slot of a primitive: oneDNN's argument, and the query by which its descriptor is found. */
 typedef struct graft_argument {

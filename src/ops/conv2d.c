@@ -19,11 +19,23 @@ static int64_t same_padding(int64_t size, int64_t kernel, int64_t stride)
     return padding > 0 ? padding : 0;
 }
 
-static void pad(const graft_conv2d_attributes *a, int64_t size, int64_t *begin, int64_t *end)
+/* Padding of one axis: `padding` on either side where it is not "same". */
+static void pad(const graft_conv2d_attributes *a, int64_t size, int64_t kernel, int padding, int64_t *begin,
+                int64_t *end)
 {
-    int64_t all = a->same ? same_padding(size, a->kernel, or_one(a->stride)) : 2 * (int64_t)a->padding;
+    int64_t all = a->same ? same_padding(size, kernel, or_one(a->stride)) : 2 * (int64_t)padding;
     *begin = all / 2;
     *end = all - all / 2;
+}
+
+static int64_t kernel_height(const graft_conv2d_attributes *a)
+{
+    return a->kernel_height ? a->kernel_height : a->kernel;
+}
+
+static int64_t kernel_width(const graft_conv2d_attributes *a)
+{
+    return a->kernel_width ? a->kernel_width : a->kernel;
 }
 
 static graft_convolution geometry(const graft_conv2d_attributes *a, const graft_shape *x)
@@ -34,15 +46,17 @@ static graft_convolution geometry(const graft_conv2d_attributes *a, const graft_
         .height_in = x->dims[2],
         .width_in = x->dims[3],
         .channels_out = a->channels,
-        .kernel_height = a->kernel,
-        .kernel_width = a->kernel,
+        .kernel_height = kernel_height(a),
+        .kernel_width = kernel_width(a),
         .stride = or_one(a->stride),
         .groups = or_one(a->groups),
     };
-    pad(a, c.height_in, &c.pad_top, &c.pad_bottom);
-    pad(a, c.width_in, &c.pad_left, &c.pad_right);
-    c.height_out = (c.height_in + c.pad_top + c.pad_bottom - a->kernel) / c.stride + 1;
-    c.width_out = (c.width_in + c.pad_left + c.pad_right - a->kernel) / c.stride + 1;
+    pad(a, c.height_in, c.kernel_height, a->padding_height ? a->padding_height : a->padding, &c.pad_top,
+        &c.pad_bottom);
+    pad(a, c.width_in, c.kernel_width, a->padding_width ? a->padding_width : a->padding, &c.pad_left,
+        &c.pad_right);
+    c.height_out = (c.height_in + c.pad_top + c.pad_bottom - c.kernel_height) / c.stride + 1;
+    c.width_out = (c.width_in + c.pad_left + c.pad_right - c.kernel_width) / c.stride + 1;
     return c;
 }
 
@@ -57,10 +71,10 @@ static graft_status shape(const graft_node *node, const graft_shape *inputs, gra
     if (c.channels_in % c.groups || c.channels_out % c.groups)
         return graft_fail(GRAFT_ESHAPE, "%d channels do not divide into %d groups", (int)c.channels_in,
                           (int)c.groups);
-    if (c.height_in + c.pad_top + c.pad_bottom < a->kernel ||
-        c.width_in + c.pad_left + c.pad_right < a->kernel)
-        return graft_fail(GRAFT_ESHAPE, "%s is too small for a kernel of %d",
-                          graft_shape_text(&inputs[0], text), a->kernel);
+    if (c.height_in + c.pad_top + c.pad_bottom < c.kernel_height ||
+        c.width_in + c.pad_left + c.pad_right < c.kernel_width)
+        return graft_fail(GRAFT_ESHAPE, "%s is too small for a kernel of %d x %d",
+                          graft_shape_text(&inputs[0], text), (int)c.kernel_height, (int)c.kernel_width);
     *out = GRAFT_SHAPE(c.batch, c.channels_out, c.height_out, c.width_out);
     return GRAFT_OK;
 }
@@ -69,7 +83,7 @@ static void parameters(graft_node *node, const graft_shape *inputs)
 {
     const graft_conv2d_attributes *a = node->attributes;
     graft_shape weight =
-        GRAFT_SHAPE(a->channels, inputs[0].dims[1] / or_one(a->groups), a->kernel, a->kernel);
+        GRAFT_SHAPE(a->channels, inputs[0].dims[1] / or_one(a->groups), kernel_height(a), kernel_width(a));
     graft_add_parameter(node, "weight", GRAFT_PARAMETER_LEARNED, weight);
     if (a->bias)
         graft_add_parameter(node, "bias", GRAFT_PARAMETER_LEARNED, GRAFT_SHAPE(a->channels));
@@ -86,7 +100,8 @@ static void initialize(const graft_node *node, int index, float *values, graft_r
 {
     const graft_conv2d_attributes *a = node->attributes;
     int64_t count = graft_shape_count(&node->parameters[index].shape);
-    float deviation = sqrtf(2.0F / (float)(a->kernel * a->kernel * a->channels / or_one(a->groups)));
+    int64_t fan_out = kernel_height(a) * kernel_width(a) * a->channels / or_one(a->groups);
+    float deviation = sqrtf(2.0F / (float)fan_out);
     for (int64_t i = 0; i < count; i++)
         values[i] = index == 0 ? deviation * graft_random_normal(random) : 0.0F;
 }

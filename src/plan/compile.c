@@ -149,6 +149,18 @@ out:
     return status;
 }
 
+static graft_status create_loss(const graft_lowering *l, const graft_node *node, float weight,
+                                graft_kernel **kernel)
+{
+    const graft_plan_request *r = l->request;
+    int64_t classes = node->shape.dims[1];
+    if (node->shape.rank != 2)
+        return graft_fail(GRAFT_ESHAPE, "node %s: a loss needs an output of shape (N, classes)", node->name);
+    if (r->criterion == GRAFT_CRITERION_NLL)
+        return graft_nll(kernel, r->device, r->batch, classes, weight);
+    return graft_cross_entropy(kernel, r->device, r->batch, classes, weight, r->label_smoothing);
+}
+
 /* The loss of one output, and its gradient, as the first gradient of the output's node. */
 static graft_status lower_output_loss(graft_lowering *l, const graft_graph_output *output)
 {
@@ -156,11 +168,7 @@ static graft_status lower_output_loss(graft_lowering *l, const graft_graph_outpu
     const graft_node *node = &l->request->graph->nodes[output->node];
     graft_value values[] = {l->forward[output->node], l->plan->labels, GRAFT_NEW_VALUE, GRAFT_NEW_VALUE};
     graft_kernel *kernel;
-    if (node->shape.rank != 2)
-        return graft_fail(GRAFT_ESHAPE, "node %s: cross-entropy needs logits of shape (N, classes)",
-                          node->name);
-    GRAFT_TRY(graft_cross_entropy(&kernel, l->request->device, l->request->batch, node->shape.dims[1],
-                                  output->weight));
+    GRAFT_TRY(create_loss(l, node, output->weight, &kernel));
     GRAFT_TRY(graft_lowering_emit(l, kernel, values));
     l->plan->losses[l->plan->loss_count++] = values[2];
     l->gradient[output->node] = values[3];

@@ -77,12 +77,12 @@ static bool may_wait(const search *s, const graft_group *group, int last)
 static bool fold_affine(graft_group *group, const search *s, const graft_node *node)
 {
     const graft_node *anchor = &s->graph->nodes[group->anchor];
-    bool moves = s->training && s->moves_statistics && node->trains;
+    bool moves = s->training && s->moves_statistics && node->trains, live = node->trains || anchor->trains;
     if (!node->op->affine || moves || !anchor->op->absorbs_affine || group->affine >= 0 ||
-        group->residual >= 0 || group->post_count > 0)
+        group->residual >= 0 || group->post_count > 0 || (live && !node->op->lower_affine))
         return false;
     group->affine = node->index;
-    group->live = node->trains || anchor->trains;
+    group->live = live;
     return true;
 }
 
@@ -104,12 +104,16 @@ static bool fuse_residual(graft_group *group, const search *s, const graft_node 
     return true;
 }
 
-/* With a backward only one: its gradient needs its output, which is then the group's. */
+/* With a backward only one, whose gradient needs its output: that is then the group's. */
 static bool fuse_post_op(graft_group *group, const search *s, const graft_node *node)
 {
+    graft_post_op function;
     if (!node->op->post_op || group->post_count == (s->training ? 1 : GRAFT_GROUP_POST_OPS))
         return false;
-    return node->op->post_op(node, &group->post_ops[group->post_count]) && ++group->post_count;
+    if (!node->op->post_op(node, &function) || (s->training && !graft_function_reads_output(&function)))
+        return false;
+    group->post_ops[group->post_count++] = function;
+    return true;
 }
 
 static void grow(search *s, int anchor)

@@ -13,6 +13,10 @@
 
 typedef enum graft_plan_part { GRAFT_PLAN_BACKBONE = 0, GRAFT_PLAN_UPPER } graft_plan_part;
 
+/* What training makes smaller: softmax cross-entropy of logits, or the negative log-likelihood of
+ * log-probabilities. */
+typedef enum graft_criterion { GRAFT_CRITERION_CROSS_ENTROPY = 0, GRAFT_CRITERION_NLL } graft_criterion;
+
 typedef struct graft_plan_request {
     const graft_graph *graph;
     graft_device *device;
@@ -20,7 +24,9 @@ typedef struct graft_plan_request {
     const graft_plan_tensor *tensors; /* one for each of the graph's; borrowed while the plan lives */
     int64_t batch;
     graft_plan_part part;
-    bool training;                  /* with loss and backward */
+    bool training; /* with loss and backward */
+    graft_criterion criterion;
+    float label_smoothing;          /* of cross-entropy */
     bool move_statistics;           /* training batch norm uses the batch's statistics */
     const graft_drop_source *drops; /* NULL: dropout and stochastic depth are the identity */
     const bool *fresh;              /* gradients are written where it is set and added where not */

@@ -43,17 +43,61 @@ static inline graft_output graft_build_input(graft_builder *b)
 #define batch_norm(b, name, x, ...)                                                             \
     graft_build((b), (name), &graft_op_batch_norm, &(graft_batch_norm_attributes){__VA_ARGS__}, \
                 &(graft_output){x}, 1)
-#define relu6(b, name, x)  graft_build((b), (name), &graft_op_relu6, NULL, &(graft_output){x}, 1)
-#define add(b, name, x, y) graft_build((b), (name), &graft_op_add, NULL, (graft_output[]){x, y}, 2)
-#define global_average_pool(b, name, x) \
-    graft_build((b), (name), &graft_op_global_average_pool, NULL, &(graft_output){x}, 1)
-#define flatten(b, name, x) graft_build((b), (name), &graft_op_flatten, NULL, &(graft_output){x}, 1)
+#define layer_norm(b, name, x, ...)                                                             \
+    graft_build((b), (name), &graft_op_layer_norm, &(graft_layer_norm_attributes){__VA_ARGS__}, \
+                &(graft_output){x}, 1)
+#define layer_scale(b, name, x, ...)                                                              \
+    graft_build((b), (name), &graft_op_layer_scale, &(graft_layer_scale_attributes){__VA_ARGS__}, \
+                &(graft_output){x}, 1)
+/* .scale = {...}, .shift = {...} */
+#define affine(b, name, x, ...) \
+    graft_build((b), (name), &graft_op_affine, &(graft_affine_attributes){__VA_ARGS__}, &(graft_output){x}, 1)
+#define relu(b, name, x)         graft_build((b), (name), &graft_op_relu, NULL, &(graft_output){x}, 1)
+#define relu6(b, name, x)        graft_build((b), (name), &graft_op_relu6, NULL, &(graft_output){x}, 1)
+#define sigmoid(b, name, x)      graft_build((b), (name), &graft_op_sigmoid, NULL, &(graft_output){x}, 1)
+#define hard_sigmoid(b, name, x) graft_build((b), (name), &graft_op_hard_sigmoid, NULL, &(graft_output){x}, 1)
+#define silu(b, name, x)         graft_build((b), (name), &graft_op_silu, NULL, &(graft_output){x}, 1)
+#define hard_swish(b, name, x)   graft_build((b), (name), &graft_op_hard_swish, NULL, &(graft_output){x}, 1)
+#define gelu(b, name, x)         graft_build((b), (name), &graft_op_gelu, NULL, &(graft_output){x}, 1)
+#define add(b, name, x, y)       graft_build((b), (name), &graft_op_add, NULL, (graft_output[]){x, y}, 2)
+#define mul(b, name, x, factor)  graft_build((b), (name), &graft_op_mul, NULL, (graft_output[]){x, factor}, 2)
+/* concat(b, "cat", a, b, c), and of an array. */
+#define concat(b, name, ...)                                       \
+    concat_all((b), (name), ((const graft_output[]){__VA_ARGS__}), \
+               (int)(sizeof((graft_output[]){__VA_ARGS__}) / sizeof(graft_output)))
+#define concat_all(b, name, outputs, count) \
+    graft_build((b), (name), &graft_op_concat, NULL, (outputs), (count))
+/* Channels first to first + width - 1. */
+#define slice_channels(b, name, x, first, width)                                                    \
+    graft_build((b), (name), &graft_op_slice_channels, &(graft_slice_attributes){(first), (width)}, \
+                &(graft_output){x}, 1)
+#define channel_shuffle(b, name, x, group_count)                                                   \
+    graft_build((b), (name), &graft_op_channel_shuffle, &(graft_groups_attributes){(group_count)}, \
+                &(graft_output){x}, 1)
+/* (N, C, H, W) -> (N, H, W, C), and back. */
+#define channels_last(b, name, x) \
+    graft_build((b), (name), &graft_op_permute, &(graft_permute_attributes){false}, &(graft_output){x}, 1)
+#define channels_first(b, name, x) \
+    graft_build((b), (name), &graft_op_permute, &(graft_permute_attributes){true}, &(graft_output){x}, 1)
+/* max_pool(b, "maxpool", x, .kernel = 3, .stride = 2, .padding = 1) */
+#define max_pool(b, name, x, ...)                                                         \
+    graft_build((b), (name), &graft_op_max_pool2d, &(graft_pool_attributes){__VA_ARGS__}, \
+                &(graft_output){x}, 1)
+#define avg_pool(b, name, x, ...)                                                         \
+    graft_build((b), (name), &graft_op_avg_pool2d, &(graft_pool_attributes){__VA_ARGS__}, \
+                &(graft_output){x}, 1)
+#define adaptive_avg_pool(b, name, x, size)                                                           \
+    graft_build((b), (name), &graft_op_adaptive_avg_pool2d, &(graft_size_attributes){(size), (size)}, \
+                &(graft_output){x}, 1)
+#define global_average_pool(b, name, x) adaptive_avg_pool(b, name, x, 1)
+#define flatten(b, name, x)             graft_build((b), (name), &graft_op_flatten, NULL, &(graft_output){x}, 1)
 #define dropout(b, name, x, p) \
     graft_build((b), (name), &graft_op_dropout, &(graft_drop_attributes){p}, &(graft_output){x}, 1)
 #define stochastic_depth(b, name, x, p) \
     graft_build((b), (name), &graft_op_stochastic_depth, &(graft_drop_attributes){p}, &(graft_output){x}, 1)
-#define linear(b, name, x, width)                                                               \
-    graft_build((b), (name), &graft_op_linear, &(graft_linear_attributes){.features = (width)}, \
+#define linear(b, name, x, width, ...)                                                                       \
+    graft_build((b), (name), &graft_op_linear, &(graft_linear_attributes){.features = (width), __VA_ARGS__}, \
                 &(graft_output){x}, 1)
+#define log_softmax(b, name, x) graft_build((b), (name), &graft_op_log_softmax, NULL, &(graft_output){x}, 1)
 
 #endif

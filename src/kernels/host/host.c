@@ -8,8 +8,9 @@
 
 static graft_status bind(graft_kernel *kernel, void *const *buffers, void *scratch)
 {
-    (void)scratch;
-    memcpy(((graft_host_kernel *)kernel)->buffers, buffers, sizeof(void *) * GRAFT_KERNEL_SLOTS);
+    graft_host_kernel *host = (graft_host_kernel *)kernel;
+    memcpy(host->buffers, buffers, sizeof host->buffers);
+    host->scratch = scratch;
     return GRAFT_OK;
 }
 

@@ -7,6 +7,7 @@
 typedef struct graft_host_kernel {
     graft_kernel kernel;
     void *buffers[GRAFT_KERNEL_SLOTS];
+    void *scratch; /* of kernel.scratch bytes */
 } graft_host_kernel;
 
 /* Allocates `size` bytes (a struct that begins with a graft_host_kernel) and fills the frame in. */
