@@ -14,7 +14,7 @@ extern "C" {
 enum { GRAFT_AUGMENT_STEPS = 16, GRAFT_AUGMENT_NUMBERS = 4 };
 
 typedef struct graft_augment_step {
-    const char *word; /* "crop", "flip", "rotate", "jitter" */
+    const char *word; /* "crop", "flip", "rotate", "jitter"; borrowed, from parse: static */
     double numbers[GRAFT_AUGMENT_NUMBERS];
 } graft_augment_step;
 
@@ -45,10 +45,10 @@ typedef struct graft_augmentation {
  *   rotate(DEGREES)   RandomRotation(DEGREES)
  *   jitter(B,C,S,H)   ColorJitter(B, C, S, H); what is left out is 0
  *
- * Without a crop a picture is first resized and its centre cut out, by the transform; what stands before a
- * crop works on the picture as it was decoded. What a step draws depends on the seed, the epoch, the
- * picture's row in it and the step's word, on nothing else. "none" is no step, and the word "crop" alone is
- * "crop(0.5,1) flip".
+ * Each is torchvision's on an 8-bit picture of Pillow, to the bit; its random numbers have the same
+ * distribution and depend on the seed, the epoch, the picture's row in it and the step's word alone. Without
+ * a crop a picture is first resized and its centre cut out, by the transform; what stands before a crop works
+ * on the picture as it was decoded. "none" is no step, and the word "crop" alone is "crop(0.5,1) flip".
  * GRAFT_EARGUMENT sets *place (NULL is legal) to the byte of `text` that could not be read. */
 GRAFT_API graft_status graft_augmentation_parse(graft_augmentation *augmentation, const char *text,
                                                 size_t *place);

@@ -192,14 +192,21 @@ static graft_status read_steps(reader *r, graft_augmentation *all)
     return status;
 }
 
+static bool is_alone(const char *text, const char *word)
+{
+    size_t length = strlen(word);
+    text += strspn(text, " ");
+    return strncmp(text, word, length) == 0 && text[length + strspn(text + length, " ")] == 0;
+}
+
 graft_status graft_augmentation_parse(graft_augmentation *augmentation, const char *text, size_t *place)
 {
     graft_augmentation all = GRAFT_AUGMENTATION_INIT;
     reader r = {text, text, text};
     graft_status status = GRAFT_OK;
-    if (strcmp(text, "crop") == 0)
+    if (is_alone(text, "crop"))
         all = graft_augment_crops;
-    else if (strcmp(text, "none") != 0)
+    else if (!is_alone(text, "none"))
         status = read_steps(&r, &all);
     if (status == GRAFT_OK)
         *augmentation = all;
