@@ -54,8 +54,7 @@ static void test_layers_are_read(void **state)
 {
     (void)state;
     check_layers("linear", 7, "linear(7)");
-    check_layers("  linear(16)  relu6 dropout(0.25)   linear ", 3,
-                 "linear(16) relu6 dropout(0.25) linear(3)");
+    check_layers("  linear(16)  relu dropout(0.25)   linear ", 3, "linear(16) relu dropout(0.25) linear(3)");
     check_layers("linear(5) linear(1048576)", 0, "linear(5) linear(1048576)");
     check_layers("dropout(0)", 0, "dropout(0)");
 }
@@ -74,7 +73,7 @@ static void test_layers_that_cannot_be_read(void **state)
     (void)state;
     check_bad("", 0, "no layer in it");
     check_bad("   ", 0, "no layer in it");
-    check_bad("linear(4096) rellu6", 13, "did you mean relu6?");
+    check_bad("linear(4096) rellu", 13, "did you mean relu?");
     check_bad("liner(3)", 0, "did you mean linear?");
     check_bad("linear linear", 0, "how wide");
     check_bad("linear(0)", 7, "whole number");
@@ -83,11 +82,11 @@ static void test_layers_that_cannot_be_read(void **state)
     check_bad("linear(nan)", 7, "whole number");
     check_bad("linear()", 7, "a number");
     check_bad("linear(3", 7, "\")\"");
-    check_bad("linear(3)relu6", 9, "a space");
+    check_bad("linear(3)relu", 9, "a space");
     check_bad("dropout linear", 0, "a probability");
     check_bad("dropout(1) linear", 8, "from 0 to below 1");
     check_bad("dropout(-0.5)", 8, "from 0 to below 1");
-    check_bad("relu6(2)", 6, "takes no number");
+    check_bad("relu(2)", 5, "takes no number");
 }
 
 /* ---- Heads ---- */
@@ -141,9 +140,9 @@ static void test_head_of_layers_is_numbered_as_sequential(void **state)
 {
     (void)state;
     graft_model *model = create();
-    assert_int_equal(graft_model_replace_head(model, "linear(16) relu6 dropout(0.5) linear", names, 3,
-                                              GRAFT_START_ZERO, 5),
-                     GRAFT_OK);
+    assert_int_equal(
+        graft_model_replace_head(model, "linear(16) relu dropout(0.5) linear", names, 3, GRAFT_START_ZERO, 5),
+        GRAFT_OK);
     assert_string_equal(graft_model_head(model), "_fc");
     assert_null(node_of(model, "_fc"));
     assert_non_null(tensor_of(model, "_fc.0.weight"));
@@ -164,7 +163,7 @@ static void test_any_node_can_be_replaced(void **state)
 {
     (void)state;
     graft_model *model = create();
-    assert_int_equal(graft_model_replace(model, "_dropout", "linear(1280) relu6", 1), GRAFT_OK);
+    assert_int_equal(graft_model_replace(model, "_dropout", "linear(1280) relu", 1), GRAFT_OK);
     assert_non_null(tensor_of(model, "_dropout.0.weight"));
     assert_string_equal(graft_model_head(model), "_fc");
     assert_int_equal(model->class_count, 1000);
@@ -191,8 +190,57 @@ static void test_what_cannot_be_replaced(void **state)
     (void)state;
     check_refused("_fcc", "linear(4)", GRAFT_ENOTFOUND, "_fcc");
     check_refused("input", "linear(4)", GRAFT_ENOTFOUND, "between two others");
-    check_refused("_blocks.2.add", "relu6", GRAFT_ESHAPE, "more than one tensor goes into");
+    check_refused("_blocks.2.add", "relu", GRAFT_ESHAPE, "more than one tensor goes into");
     check_refused("_conv_stem", "linear(4)", GRAFT_ESHAPE, "_conv_stem");
+}
+
+static void check_head(const char *layers, graft_status status, const char *words)
+{
+    graft_model *model = create();
+    assert_int_equal(graft_model_replace_head(model, layers, names, 3, GRAFT_START_ZERO, 5), status);
+    if (!strstr(graft_error_message(), words))
+        fail_msg("\"%s\" does not say \"%s\"", graft_error_message(), words);
+    assert_int_equal(model->class_count, 1000);
+    graft_model_free(model);
+}
+
+static void test_heads_that_do_not_fit(void **state)
+{
+    (void)state;
+    check_head("relu", GRAFT_ESHAPE, "ends in 1280 numbers where there are 3 classes");
+    check_head("linear(4)", GRAFT_ESHAPE, "ends in 4 numbers");
+    check_head("linear(3) linear(", GRAFT_EARGUMENT, "column 18");
+}
+
+/* An executor wants the loss that fits the head. */
+static void check_loss(const char *layers, graft_loss loss, float smoothing, const char *words)
+{
+    graft_model *model = create();
+    graft_executor *executor = NULL;
+    graft_executor_options how = GRAFT_EXECUTOR_OPTIONS_INIT;
+    how.loss = loss;
+    how.label_smoothing = smoothing;
+    how.batch = 1;
+    how.threads = 1;
+    assert_int_equal(graft_model_set_size(model, 32), GRAFT_OK);
+    assert_int_equal(graft_model_replace_head(model, layers, names, 3, GRAFT_START_ZERO, 5), GRAFT_OK);
+    graft_status status = graft_executor_create(&executor, model, &how);
+    assert_int_equal(status, words ? GRAFT_EARGUMENT : GRAFT_OK);
+    if (words && !strstr(graft_error_message(), words))
+        fail_msg("\"%s\" does not say \"%s\"", graft_error_message(), words);
+    graft_executor_free(executor);
+    graft_model_free(model);
+}
+
+static void test_losses_that_do_not_fit(void **state)
+{
+    (void)state;
+    check_loss("linear logsoftmax", GRAFT_NLL, 0, NULL);
+    check_loss("linear", GRAFT_CROSS_ENTROPY, 0.1F, NULL);
+    check_loss("linear", GRAFT_NLL, 0, "does not end in logsoftmax");
+    check_loss("linear logsoftmax", GRAFT_CROSS_ENTROPY, 0, "needs NLL");
+    check_loss("linear logsoftmax", GRAFT_NLL, 0.1F, "label smoothing");
+    check_loss("linear", GRAFT_CROSS_ENTROPY, 1.0F, "label smoothing of 1");
 }
 
 static void test_failing_allocations_leave_the_model(void **state)
@@ -202,7 +250,7 @@ static void test_failing_allocations_leave_the_model(void **state)
     graft_status status = GRAFT_EMEMORY;
     for (long n = 1; status != GRAFT_OK; n += 37) {
         graft_memory_fail_after(n);
-        status = graft_model_replace_head(model, "linear(16) relu6 linear", names, 3, GRAFT_START_ZERO, 5);
+        status = graft_model_replace_head(model, "linear(16) relu linear", names, 3, GRAFT_START_ZERO, 5);
         graft_memory_fail_after(0);
         assert_true(status == GRAFT_OK || status == GRAFT_EMEMORY);
         if (status != GRAFT_OK)
@@ -280,8 +328,8 @@ static void test_edits_survive_a_file(void **state)
     graft_model *model = create(), *loaded;
     make_file(path);
     assert_int_equal(graft_model_replace(model, "_dropout", "linear(8) dropout(0.125)", 1), GRAFT_OK);
-    assert_int_equal(
-        graft_model_replace_head(model, "linear(16) relu6 linear", names, 3, GRAFT_START_ZERO, 5), GRAFT_OK);
+    assert_int_equal(graft_model_replace_head(model, "linear(16) relu linear", names, 3, GRAFT_START_ZERO, 5),
+                     GRAFT_OK);
     assert_int_equal(graft_model_save(model, path), GRAFT_OK);
     assert_int_equal(graft_model_load(&loaded, path), GRAFT_OK);
     assert_string_equal(graft_model_head(loaded), "_fc");
@@ -338,6 +386,8 @@ int main(void)
         cmocka_unit_test(test_head_of_layers_is_numbered_as_sequential),
         cmocka_unit_test(test_any_node_can_be_replaced),
         cmocka_unit_test(test_what_cannot_be_replaced),
+        cmocka_unit_test(test_heads_that_do_not_fit),
+        cmocka_unit_test(test_losses_that_do_not_fit),
         cmocka_unit_test(test_failing_allocations_leave_the_model),
         cmocka_unit_test(test_size),
         cmocka_unit_test(test_an_outline_is_only_looked_at),

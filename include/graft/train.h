@@ -17,6 +17,11 @@
 extern "C" {
 #endif
 
+typedef enum graft_loss {
+    GRAFT_CROSS_ENTROPY = 0, /* of logits: nn.CrossEntropyLoss() */
+    GRAFT_NLL                /* of log-probabilities, where the network ends in logsoftmax: nn.NLLLoss() */
+} graft_loss;
+
 typedef enum graft_batch_norm {
     GRAFT_BATCH_NORM_STILL = 0, /* running statistics used and left alone; gamma and beta train: bn.eval() */
     GRAFT_BATCH_NORM_TRAIN      /* the batch's statistics, which move the running ones */
@@ -52,10 +57,13 @@ typedef struct graft_executor_options {
     bool keep;       /* keep what crosses the frozen boundary, by (sample, view) */
     bool stochastic; /* dropout and stochastic depth in trained parts; false: identity */
     uint64_t seed;   /* of dropout and stochastic depth */
+    graft_loss loss;
+    float label_smoothing; /* of cross-entropy: this part of each label is spread over all classes */
 } graft_executor_options;
-#define GRAFT_EXECUTOR_OPTIONS_INIT                                                                     \
-    {                                                                                                   \
-        32, GRAFT_AUTO, {0.001f, 0.001f, 0.9f, 0.0f, true}, GRAFT_BATCH_NORM_STILL, 0.0f, true, true, 0 \
+#define GRAFT_EXECUTOR_OPTIONS_INIT                                                                      \
+    {                                                                                                    \
+        32, GRAFT_AUTO, {0.001f, 0.001f, 0.9f, 0.0f, true}, GRAFT_BATCH_NORM_STILL, 0.0f, true, true, 0, \
+            GRAFT_CROSS_ENTROPY, 0.0f                                                                    \
     }
 
 typedef struct graft_executor graft_executor;
@@ -87,7 +95,8 @@ GRAFT_API graft_status graft_executor_zero_grad(graft_executor *executor);
 GRAFT_API graft_status graft_executor_forward(graft_executor *executor, const graft_batch *batch);
 /* The last forward's logits, (N, classes); borrowed until the next call. */
 GRAFT_API const float *graft_executor_logits(const graft_executor *executor);
-/* Mean cross-entropy of the last forward (in training). */
+/* Mean loss of the last forward (in training). Auxiliary classifiers that train add theirs, times their
+ * weight. */
 GRAFT_API graft_status graft_executor_loss(graft_executor *executor, const graft_batch *batch, float *loss);
 /* Gradients of the mean loss, added to those that are there. */
 GRAFT_API graft_status graft_executor_backward(graft_executor *executor);
@@ -155,6 +164,8 @@ typedef struct graft_fit_options {
     int start;                         /* graft_fit_start */
     const graft_augmentation *augment; /* NULL: graft's default */
     int batch_norm;
+    int loss; /* graft_loss */
+    double label_smoothing;
     int folds; /* 0: none */
     uint64_t seed;
     int threads, workers; /* GRAFT_AUTO */
@@ -165,14 +176,14 @@ typedef struct graft_fit_options {
     void *context;
     graft_progress progress; /* within long work: features, an epoch's steps */
 } graft_fit_options;
-#define GRAFT_FIT_OPTIONS_INIT                                                                      \
-    {                                                                                               \
-        NULL, 0, NULL, 0, GRAFT_AUTO, GRAFT_AUTO, GRAFT_AUTO, GRAFT_AUTO, GRAFT_AUTO, GRAFT_AUTO,   \
-            GRAFT_AUTO, GRAFT_AUTO, GRAFT_AUTO, GRAFT_FIT_AUTO, NULL, GRAFT_BATCH_NORM_STILL, 0, 0, \
-            GRAFT_AUTO, GRAFT_AUTO, true, NULL, NULL,                                               \
-        {                                                                                           \
-            NULL, NULL                                                                              \
-        }                                                                                           \
+#define GRAFT_FIT_OPTIONS_INIT                                                                    \
+    {                                                                                             \
+        NULL, 0, NULL, 0, GRAFT_AUTO, GRAFT_AUTO, GRAFT_AUTO, GRAFT_AUTO, GRAFT_AUTO, GRAFT_AUTO, \
+            GRAFT_AUTO, GRAFT_AUTO, GRAFT_AUTO, GRAFT_FIT_AUTO, NULL, GRAFT_BATCH_NORM_STILL,     \
+            GRAFT_CROSS_ENTROPY, 0.0, 0, 0, GRAFT_AUTO, GRAFT_AUTO, true, NULL, NULL,             \
+        {                                                                                         \
+            NULL, NULL                                                                            \
+        }                                                                                         \
     }
 
 typedef enum graft_fit_event_kind {

@@ -32,7 +32,9 @@ static graft_status open_model(train_job *job)
     if (r->random_weights)
         GRAFT_TRY(graft_model_create(&job->model, r->network, r->fit.seed));
     else
-        GRAFT_TRY(graft_model_open_body(&job->model, r->network, r->weights, NULL));
+        GRAFT_TRY(graft_model_open_body(&job->model, r->network, r->weights, &job->other_classes));
+    if (r->size)
+        GRAFT_TRY(graft_model_set_size(job->model, r->size));
     graft_model_set_sight(job->model, r->dataset.sight);
     GRAFT_TRY(graft_model_select(job->model, r->fit.trainable, r->fit.trainable_count, r->fit.freeze,
                                  r->fit.freeze_count));
@@ -47,7 +49,7 @@ static graft_status open_data(train_job *job)
     options.progress = (graft_progress){train_progress, job};
     job->phase = "reading";
     GRAFT_TRY(graft_dataset_open(&job->dataset, job->request.data, &options));
-    GRAFT_TRY(graft_model_replace_head(job->model, NULL, graft_dataset_classes(job->dataset),
+    GRAFT_TRY(graft_model_replace_head(job->model, job->request.head, graft_dataset_classes(job->dataset),
                                        graft_dataset_class_count(job->dataset), GRAFT_START_ZERO,
                                        job->request.fit.seed));
 out:

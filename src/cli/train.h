@@ -20,6 +20,8 @@ typedef struct train_request {
     const char *network;
     const char *weights; /* NULL: the published file */
     bool random_weights; /* --weights none */
+    const char *head;    /* layers of a new head; NULL: the class layer alone */
+    int size;            /* of the pictures; 0: the network's */
     const char *out;     /* NULL: the next number in runs/ */
     bool force, json, quiet;
     const char **trainable, **freeze; /* what `fit` borrows */
@@ -44,6 +46,7 @@ typedef struct train_job {
     graft_dataset *dataset;
     graft_model *model;                    /* as it begins */
     graft_model *trained;                  /* as it ends */
+    bool other_classes;                    /* the weights file's class layer was for other classes */
     graft_evaluation *held_out, *training; /* NULL: not evaluated */
     graft_fit_report report;
     history history;

@@ -14,6 +14,18 @@ const option train_options[] = {
     {"model", "NAME", "efficientnet_lite0", "the network", TEXT},
     {"weights", "FILE", "the network's published file in graft's cache",
      "weights to start from: a checkpoint of PyTorch or a safetensors file; \"none\": random ones", TEXT},
+    {"head", "linear|mlp|LAYERS", "linear",
+     "the new head: the class layer alone; or layers in place of the network's whole head, as in "
+     "\"linear(4096) relu "
+     "dropout(0.5) linear\" (also gelu, batchnorm, layernorm, logsoftmax); mlp: linear(512) relu "
+     "dropout(0.5) "
+     "linear",
+     TEXT},
+    {"size", "N", "the network's", "pictures of N x N; what is resized before the crop grows with it", WHOLE,
+     1, 4096},
+    {"loss", "cross-entropy|nll", "cross-entropy", "nll is for a head that ends in logsoftmax",
+     WORDS = "cross-entropy|nll"},
+    {"label-smoothing", "PART", "0", "part of each label that is spread over all classes", NUMBER, 0, 0.999},
     {"trainable", "head|all|PATTERN,...", "head",
      "what trains beside the new head: node or module paths, or globs whose * crosses dots", TEXT},
     {"freeze", "PATTERN,...", NULL, "all trains but this, the complement of --trainable", TEXT},
@@ -139,6 +151,8 @@ static void read_fit(train_request *r, const arguments *given)
     fit->schedule = argument_word(given, "schedule", GRAFT_AUTO);
     fit->start = argument_word(given, "start", GRAFT_FIT_AUTO);
     fit->batch_norm = argument_word(given, "batch-norm", GRAFT_BATCH_NORM_STILL);
+    fit->loss = argument_word(given, "loss", GRAFT_CROSS_ENTROPY);
+    fit->label_smoothing = argument_number(given, "label-smoothing", 0.0);
     fit->folds = (int)argument_integer(given, "folds", 0);
     fit->seed = (uint64_t)argument_integer(given, "seed", 0);
     fit->threads = (int)argument_integer(given, "threads", GRAFT_AUTO);
@@ -159,6 +173,20 @@ static bool read_augment(train_request *r, const arguments *given)
     return false;
 }
 
+static bool read_head(train_request *r, const arguments *given)
+{
+    size_t place;
+    r->head = argument_text(given, "head");
+    if (!r->head || graft_layers_check(r->head, &place) == GRAFT_OK) {
+        if (r->head && strcmp(r->head, "linear") == 0)
+            r->head = NULL;
+        return true;
+    }
+    screen_fail("--head %s", graft_error_message());
+    screen_point(r->head, place);
+    return false;
+}
+
 bool train_request_read(train_request *r, const arguments *given)
 {
     r->given = given;
@@ -172,7 +200,8 @@ bool train_request_read(train_request *r, const arguments *given)
     r->quiet = argument_given(given, "quiet");
     read_fit(r, given);
     read_data(r, given);
-    if (!read_augment(r, given))
+    r->size = (int)argument_integer(given, "size", 0);
+    if (!read_augment(r, given) || !read_head(r, given))
         return false;
     const char *sentence = contradiction(r, given);
     if (!sentence)

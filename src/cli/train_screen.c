@@ -98,8 +98,9 @@ void train_say_network(const train_job *job)
     if (job->request.random_weights)
         screen_line(stderr, "network", "%s, random weights", name);
     else
-        screen_line(stderr, "network", "%s, weights %s", name,
-                    screen_name(graft_model_source_name(job->model), NAME_COLUMNS));
+        screen_line(stderr, "network", "%s, weights %s%s", name,
+                    screen_name(graft_model_source_name(job->model), NAME_COLUMNS),
+                    job->other_classes ? " (its class layer is for other classes: it is replaced)" : "");
 }
 
 /* ---- The plan ---- */

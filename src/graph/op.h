@@ -28,7 +28,8 @@ struct graft_op {
     /* Emits what turns the output's gradient into gradients of inputs and parameters; NULL: none needed. */
     graft_status (*backward)(struct graft_lowering *lowering, const graft_node *node);
 
-    bool is_view; /* its output may be its input's bytes (flatten, permute) */
+    bool gives_log_probabilities; /* what NLL needs, and cross-entropy must not have */
+    bool is_view;                 /* its output may be its input's bytes (flatten, permute) */
     /* Identity unless it trains, and in evaluation (dropout, stochastic depth). */
     bool identity_unless_trained;
     /* Batch norm: when frozen it is scale[c] * x + shift[c]. `tensors` are the node's parameters. */

@@ -66,6 +66,7 @@ out:
 
 /* What is new in an edited graph: modules whose nodes do not keep their tensors. */
 typedef struct fresh {
+    size_t classes; /* how many logits there must be; 0: any number */
     const char *modules[4];
     int count;
     graft_start start;
@@ -115,6 +116,12 @@ static graft_status move_to(graft_model *model, graft_recipe *recipe, const char
     graft_status status;
     graft_state state = {NULL, NULL, NULL};
     GRAFT_TRY(graft_state_create(&state, recipe));
+    size_t classes = (size_t)graft_graph_logits(state.graph)->shape.dims[1];
+    if (f->classes > 0 && classes != f->classes) {
+        status = graft_fail(GRAFT_ESHAPE, "the head ends in %zu numbers where there are %zu classes", classes,
+                            f->classes);
+        goto out;
+    }
     graft_state_adopt(&state, &model->state);
     GRAFT_TRY(fill_fresh(&state, f, !graft_model_is_outline(model)));
     GRAFT_TRY(graft_model_set_head(model, head));
@@ -123,7 +130,6 @@ static graft_status move_to(graft_model *model, graft_recipe *recipe, const char
     model->state = state;
     model->recipe = *recipe;
     *recipe = (graft_recipe){.network = NULL};
-    size_t classes = (size_t)graft_graph_logits(model->state.graph)->shape.dims[1];
     if (classes != model->class_count)
         graft_model_forget_classes(model);
     model->class_count = classes;
@@ -217,7 +223,7 @@ graft_status graft_model_replace_head(graft_model *model, const char *layers, co
     graft_status status;
     const graft_network *network = model->recipe.network;
     graft_recipe recipe = {.network = NULL};
-    fresh f = {.start = layers ? GRAFT_START_PYTORCH : start, .seed = seed};
+    fresh f = {.classes = count, .start = layers ? GRAFT_START_PYTORCH : start, .seed = seed};
     if (count < 2)
         return graft_fail(GRAFT_EARGUMENT, "a classifier needs two classes or more, not %zu", count);
     add_fresh(&f, layers ? network->head : network->class_layer);

@@ -25,7 +25,11 @@ static const struct word {
 } words[] = {
     {"linear", &graft_op_linear, ARGUMENT_WIDTH},
     {"dropout", &graft_op_dropout, ARGUMENT_PROBABILITY},
-    {"relu6", &graft_op_relu6, ARGUMENT_NONE},
+    {"relu", &graft_op_relu, ARGUMENT_NONE},
+    {"gelu", &graft_op_gelu, ARGUMENT_NONE},
+    {"batchnorm", &graft_op_batch_norm, ARGUMENT_NONE},
+    {"layernorm", &graft_op_layer_norm, ARGUMENT_NONE},
+    {"logsoftmax", &graft_op_log_softmax, ARGUMENT_NONE},
 };
 
 enum { WORDS = sizeof words / sizeof words[0] };
@@ -83,11 +87,20 @@ static graft_status read_number(reader *r, double *number, bool *given)
     return GRAFT_OK;
 }
 
+/* Whether the head ends here: nothing follows, or what makes log-probabilities of it. */
+static bool is_last(const char *rest)
+{
+    static const char tail[] = "logsoftmax";
+    rest += strspn(rest, " ");
+    if (graft_text_starts(rest, tail))
+        rest += sizeof tail - 1;
+    return rest[strspn(rest, " ")] == 0;
+}
+
 static graft_status add_width(reader *r, const char *layer, double number, bool given)
 {
     graft_layers *all = r->layers;
-    bool last = r->at[strspn(r->at, " ")] == 0;
-    if (!given && (!last || r->classes == 0)) {
+    if (!given && (!is_last(r->at) || r->classes == 0)) {
         r->token = layer;
         return bad(r, "how wide is this layer? (only a last linear may leave it to the classes)");
     }

@@ -16,6 +16,8 @@ typedef struct graft_layers {
     union {
         graft_linear_attributes linear;
         graft_drop_attributes drop;
+        graft_batch_norm_attributes batch_norm; /* the usual numbers are zeros */
+        graft_layer_norm_attributes layer_norm;
     } attributes[GRAFT_LAYERS];
 } graft_layers;
 

@@ -45,6 +45,7 @@ out:
 
 const graft_op graft_op_log_softmax = {
     .name = "log_softmax",
+    .gives_log_probabilities = true,
     .shape = shape,
     .forward = forward,
     .backward = backward,

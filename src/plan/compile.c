@@ -156,7 +156,7 @@ static graft_status create_loss(const graft_lowering *l, const graft_node *node,
     int64_t classes = node->shape.dims[1];
     if (node->shape.rank != 2)
         return graft_fail(GRAFT_ESHAPE, "node %s: a loss needs an output of shape (N, classes)", node->name);
-    if (r->criterion == GRAFT_CRITERION_NLL)
+    if (r->loss == GRAFT_NLL)
         return graft_nll(kernel, r->device, r->batch, classes, weight);
     return graft_cross_entropy(kernel, r->device, r->batch, classes, weight, r->label_smoothing);
 }

@@ -7,6 +7,8 @@
 #ifndef GRAFT_PLAN_PLAN_H
 #define GRAFT_PLAN_PLAN_H
 
+#include <graft/train.h>
+
 #include "graph/graph.h"
 #include "kernels/kernel.h"
 #include "plan/constants.h"
@@ -15,8 +17,6 @@ typedef enum graft_plan_part { GRAFT_PLAN_BACKBONE = 0, GRAFT_PLAN_UPPER } graft
 
 /* What training makes smaller: softmax cross-entropy of logits, or the negative log-likelihood of
  * log-probabilities. */
-typedef enum graft_criterion { GRAFT_CRITERION_CROSS_ENTROPY = 0, GRAFT_CRITERION_NLL } graft_criterion;
-
 typedef struct graft_plan_request {
     const graft_graph *graph;
     graft_device *device;
@@ -25,7 +25,7 @@ typedef struct graft_plan_request {
     int64_t batch;
     graft_plan_part part;
     bool training; /* with loss and backward */
-    graft_criterion criterion;
+    graft_loss loss;
     float label_smoothing;          /* of cross-entropy */
     bool move_statistics;           /* training batch norm uses the batch's statistics */
     const graft_drop_source *drops; /* NULL: dropout and stochastic depth are the identity */

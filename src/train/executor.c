@@ -184,6 +184,8 @@ graft_status graft_executor_plan(graft_executor *e, graft_plan_part part, bool t
         .batch = batch,
         .part = part,
         .training = training,
+        .loss = e->options.loss,
+        .label_smoothing = e->options.label_smoothing,
         .move_statistics = e->options.batch_norm == GRAFT_BATCH_NORM_TRAIN,
         .drops = e->options.stochastic ? &e->drops : NULL,
         .fresh = &e->fresh,
@@ -226,6 +228,28 @@ static graft_status check_options(const graft_executor_options *options)
         return graft_fail(GRAFT_EARGUMENT, "a batch of %d is not possible", options->batch);
     if (options->threads != GRAFT_AUTO && (options->threads < 1 || options->threads > 1024))
         return graft_fail(GRAFT_EARGUMENT, "%d threads are not possible", options->threads);
+    if (!(options->label_smoothing >= 0.0F && options->label_smoothing < 1.0F))
+        return graft_fail(GRAFT_EARGUMENT, "a label smoothing of %g is not possible: 0 to below 1 are",
+                          (double)options->label_smoothing);
+    if (options->label_smoothing > 0.0F && options->loss == GRAFT_NLL)
+        return graft_fail(GRAFT_EARGUMENT, "label smoothing belongs to cross-entropy, not to NLL");
+    return GRAFT_OK;
+}
+
+/* NLL of logits and cross-entropy of log-probabilities are mistakes that would only show as bad training. */
+static graft_status check_loss(const graft_model *model, const graft_executor_options *options)
+{
+    const graft_graph *graph = model->state.graph;
+    for (int i = 0; i < graph->output_count && options->batch > 0; i++) {
+        bool logs = graph->nodes[graph->outputs[i].node].op->gives_log_probabilities;
+        if (!graft_graph_output_trains(graph, i) || logs == (options->loss == GRAFT_NLL))
+            continue;
+        return graft_fail(
+            GRAFT_EARGUMENT,
+            logs ? "cross-entropy takes logits, and the output \"%s\" ends in logsoftmax: that needs NLL"
+                 : "NLL takes log-probabilities, and the output \"%s\" does not end in logsoftmax",
+            graph->outputs[i].name);
+    }
     return GRAFT_OK;
 }
 
@@ -235,6 +259,7 @@ graft_status graft_executor_create_with(graft_executor **out, graft_model *model
     graft_status status;
     graft_executor *e = NULL;
     GRAFT_TRY(check_options(options));
+    GRAFT_TRY(check_loss(model, options));
     GRAFT_TRY(graft_model_check_finite(model));
     GRAFT_TRY(GRAFT_NEW(&e));
     e->options = *options;

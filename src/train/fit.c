@@ -57,10 +57,24 @@ static int or_int(int value, int otherwise)
     return value == GRAFT_AUTO ? otherwise : value;
 }
 
-/* A linear probe: measured starting points. */
-static graft_phase_settings probe_settings(const graft_fit_options *o, size_t samples)
+/* A head of one layer with weights is a linear probe; several start as PyTorch's, drop out, and have a rate
+ * of their own. */
+static bool is_linear_probe(const graft_model *model)
+{
+    int layers = 0;
+    for (size_t i = 0; i < model->state.graph->count; i++) {
+        const graft_node *node = &model->state.graph->nodes[i];
+        layers += graft_model_in_head(model, node) && node->parameter_count > 0;
+    }
+    return layers == 1;
+}
+
+/* A head alone: measured starting points. */
+static graft_phase_settings probe_settings(const graft_model *model, const graft_fit_options *o,
+                                           size_t samples)
 {
     double decay = 2.5 / (double)samples;
+    bool linear = is_linear_probe(model);
     int threads = or_int(o->threads, graft_cores());
     graft_phase_settings s = {
         .name = "probe",
@@ -72,8 +86,13 @@ static graft_phase_settings probe_settings(const graft_fit_options *o, size_t sa
         .decay = decay < 0.01 ? decay : 0.01,
         .schedule = GRAFT_SCHEDULE_COSINE,
         .augment = graft_augment_flips,
+        .rate = 0.01,
+        .body_rate = 0.01,
         .batch_norm = GRAFT_BATCH_NORM_STILL,
-        .find_rate = true,
+        .loss = (graft_loss)o->loss,
+        .label_smoothing = o->label_smoothing,
+        .find_rate = linear,
+        .stochastic = !linear && o->stochastic,
         .seed = o->seed,
     };
     return s;
@@ -95,16 +114,18 @@ static void override(graft_phase_settings *s, const graft_fit_options *o)
     s->batch_norm = (graft_batch_norm)o->batch_norm;
 }
 
-static graft_phase_settings head_settings(const graft_fit_options *o, size_t samples)
+static graft_phase_settings head_settings(const graft_model *model, const graft_fit_options *o,
+                                          size_t samples)
 {
-    graft_phase_settings s = probe_settings(o, samples);
+    graft_phase_settings s = probe_settings(model, o, samples);
     override(&s, o);
     return s;
 }
 
-static graft_phase_settings body_settings(const graft_fit_options *o, size_t samples)
+static graft_phase_settings body_settings(const graft_model *model, const graft_fit_options *o,
+                                          size_t samples)
 {
-    graft_phase_settings s = probe_settings(o, samples);
+    graft_phase_settings s = probe_settings(model, o, samples);
     s.epochs = 8;
     s.rate = 0.003;
     s.warmup = 0.1;
@@ -217,13 +238,24 @@ static graft_status run_probe(graft_fit_job *job, graft_model *model, graft_mode
     return GRAFT_OK;
 }
 
-/* Zeros suit one linear layer only: several of them would never leave zero. */
 static int start_of(const graft_model *model, const graft_fit_options *o, bool head_only)
 {
-    bool single = strcmp(model->head, model->recipe.network->class_layer) == 0;
     if (o->start != GRAFT_FIT_AUTO)
         return o->start;
-    return !single ? GRAFT_FIT_PYTORCH : head_only ? GRAFT_FIT_ZERO : GRAFT_FIT_PROBE;
+    return !head_only ? GRAFT_FIT_PROBE : is_linear_probe(model) ? GRAFT_FIT_ZERO : GRAFT_FIT_PYTORCH;
+}
+
+/* Zeros suit one layer only: several of them would never leave zero. */
+static graft_status start_head(graft_model *model, int start, uint64_t seed)
+{
+    bool linear = is_linear_probe(model);
+    if (start == GRAFT_FIT_KEEP)
+        return GRAFT_OK;
+    if (start == GRAFT_FIT_ZERO && !linear)
+        return graft_fail(GRAFT_EARGUMENT,
+                          "a head of several layers cannot start from zeros: it would stay there");
+    return graft_model_start_head(
+        model, start == GRAFT_FIT_PYTORCH || !linear ? GRAFT_START_PYTORCH : GRAFT_START_ZERO, seed);
 }
 
 static graft_status run_all(graft_fit_job *job, graft_model **trained, graft_model *model)
@@ -235,11 +267,10 @@ static graft_status run_all(graft_fit_job *job, graft_model **trained, graft_mod
     bool head_only = trains_head_only(model);
     int start = start_of(model, o, head_only);
     size_t samples = graft_dataset_set_count(job->dataset, GRAFT_SET_TRAIN, -1);
-    graft_phase_settings probe_phase = probe_settings(o, samples);
-    graft_phase_settings last = head_only ? head_settings(o, samples) : body_settings(o, samples);
-    if (start != GRAFT_FIT_KEEP)
-        GRAFT_TRY(graft_model_start_head(
-            model, start == GRAFT_FIT_PYTORCH ? GRAFT_START_PYTORCH : GRAFT_START_ZERO, o->seed));
+    graft_phase_settings probe_phase = probe_settings(model, o, samples);
+    graft_phase_settings last =
+        head_only ? head_settings(model, o, samples) : body_settings(model, o, samples);
+    GRAFT_TRY(start_head(model, start, o->seed));
     if (head_only || start == GRAFT_FIT_PROBE || o->folds > 0) {
         GRAFT_TRY(clone_for_probe(&probe, model));
         GRAFT_TRY(graft_features_create_for(&features, probe, job->dataset));

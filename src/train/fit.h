@@ -15,6 +15,8 @@ typedef struct graft_phase_settings {
     graft_schedule schedule;
     graft_augmentation augment;
     graft_batch_norm batch_norm;
+    graft_loss loss;
+    double label_smoothing;
     bool stochastic;
     bool choose;    /* keep the epoch that is best on the held-out pictures */
     bool find_rate; /* rate = 20 / mean |f|^2 of the kept features */

@@ -52,6 +52,8 @@ static graft_status open_all(phase *p, graft_model *model, graft_features *featu
     options.optimizer =
         (graft_sgd_options){(float)s->rate, (float)s->body_rate, (float)s->momentum, (float)s->decay, false};
     options.batch_norm = s->batch_norm;
+    options.loss = s->loss;
+    options.label_smoothing = (float)s->label_smoothing;
     options.clip = (float)s->clip;
     options.stochastic = s->stochastic;
     options.seed = s->seed;
