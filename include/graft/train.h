@@ -89,16 +89,17 @@ GRAFT_API void graft_executor_train(graft_executor *executor);
 GRAFT_API void graft_executor_eval(graft_executor *executor);
 
 GRAFT_API graft_status graft_executor_zero_grad(graft_executor *executor);
-/* (N, 3, H, W) -> (N, classes). Takes kept features where it has them and keeps them where it can. In
- * training the batch is at most options.batch; in evaluation any. A batch with an unread picture is GRAFT_EIO
- * with its cause. */
+/* (N, 3, H, W) -> (N, classes). Takes kept features where it has them and keeps them where there is room (of
+ * a dataset whose loader is attached). In training the batch is at most options.batch; in evaluation any. A
+ * batch with an unread picture is GRAFT_EIO with its cause. `samples`, `views` and `causes` may be NULL. */
 GRAFT_API graft_status graft_executor_forward(graft_executor *executor, const graft_batch *batch);
 /* The last forward's logits, (N, classes); borrowed until the next call. */
 GRAFT_API const float *graft_executor_logits(const graft_executor *executor);
-/* Mean loss of the last forward (in training). Auxiliary classifiers that train add theirs, times their
- * weight. */
+/* Mean loss of the last forward (in training), also behind its backward. Auxiliary classifiers that train add
+ * theirs, times their weight. */
 GRAFT_API graft_status graft_executor_loss(graft_executor *executor, const graft_batch *batch, float *loss);
-/* Gradients of the mean loss, added to those that are there. */
+/* Gradients of the mean loss, added to those that are there; once a forward. Evaluation, prediction and
+ * `keep` in between take the forward's values away: GRAFT_EARGUMENT. */
 GRAFT_API graft_status graft_executor_backward(graft_executor *executor);
 GRAFT_API graft_status graft_executor_step(graft_executor *executor);
 
@@ -129,7 +130,8 @@ GRAFT_API graft_status graft_executor_parameter(const graft_executor *executor, 
                                                 size_t count);
 /* Probabilities, (count, classes), of pictures handed over in memory: the whole of prediction. Decoding is on
  * the calling thread. The message about a bad picture says why and, where there are several, which (index).
- */
+ * A single picture has a plan of its own, so that it does not pay for a slice of eight: its last bits may
+ * differ from those that it has among others. */
 GRAFT_API graft_status graft_executor_predict(graft_executor *executor, const graft_picture *pictures,
                                               size_t count, float *probabilities);
 /* The same before the softmax: logits. */

@@ -110,7 +110,7 @@ graft_status graft_features_reserve(graft_features *features, size_t samples)
     return GRAFT_OK;
 }
 
-static bool is_kept_view(const graft_features *features, int sample, int view)
+bool graft_features_has_room(const graft_features *features, int sample, int view)
 {
     return sample >= 0 && (size_t)sample < features->samples && view >= 0 && view < VIEWS;
 }
@@ -129,7 +129,7 @@ static graft_status add_block(graft_features *features)
 graft_status graft_features_add(graft_features *features, int sample, int view, const float *row)
 {
     graft_status status = GRAFT_OK;
-    if (!is_kept_view(features, sample, view))
+    if (!graft_features_has_room(features, sample, view))
         return graft_fail(GRAFT_EINTERNAL, "no room for the features of sample %d, view %d", sample, view);
     size_t place = (size_t)sample * VIEWS + (size_t)view;
     if (features->table[place])
@@ -146,7 +146,7 @@ out:
 
 const float *graft_features_find(const graft_features *features, int sample, int view)
 {
-    if (!is_kept_view(features, sample, view))
+    if (!graft_features_has_room(features, sample, view))
         return NULL;
     return __atomic_load_n(&features->table[(size_t)sample * VIEWS + (size_t)view], __ATOMIC_ACQUIRE);
 }

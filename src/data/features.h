@@ -24,7 +24,9 @@ graft_features *graft_features_share(graft_features *features);
 
 /* Room for this many samples; before any loader asks. */
 graft_status graft_features_reserve(graft_features *features, size_t samples);
-/* A new row, to be filled and then published. Views: 0 plain, 1 mirror. */
+/* Whether such a row can be kept: there is room for the sample, and the view is an exact one. */
+bool graft_features_has_room(const graft_features *features, int sample, int view);
+/* A new row, copied and then published. Views: 0 plain, 1 mirror. */
 graft_status graft_features_add(graft_features *features, int sample, int view, const float *row);
 /* NULL where it is not kept. Borrowed until the last release. */
 const float *graft_features_find(const graft_features *features, int sample, int view);

@@ -33,9 +33,12 @@ out:
     return status;
 }
 
-static bool is_trained(const graft_node *node, int slot)
+/* Running statistics are the executor's own only where they move. */
+static bool is_trained(const graft_executor *e, const graft_node *node, int slot)
 {
-    return node->trains && node->parameters[slot].kind != GRAFT_PARAMETER_COUNTER;
+    graft_parameter_kind kind = node->parameters[slot].kind;
+    bool moves = kind == GRAFT_PARAMETER_RUNNING && e->options.batch_norm == GRAFT_BATCH_NORM_TRAIN;
+    return node->trains && (kind == GRAFT_PARAMETER_LEARNED || moves);
 }
 
 static void point_at_model(graft_executor *e)
@@ -45,7 +48,7 @@ static void point_at_model(graft_executor *e)
         e->tensors[i].value = e->model->state.tensors[i]->data;
     for (size_t i = 0; i < graph->count; i++)
         for (int j = 0; j < graph->nodes[i].parameter_count; j++)
-            e->trained_count += is_trained(&graph->nodes[i], j);
+            e->trained_count += is_trained(e, &graph->nodes[i], j);
 }
 
 /* Lists the trained parameters; returns the floats they need in all. */
@@ -57,7 +60,7 @@ static int64_t list_trained(graft_executor *e)
     for (size_t i = 0; i < graph->count; i++)
         for (int j = 0; j < graph->nodes[i].parameter_count; j++) {
             const graft_node *node = &graph->nodes[i];
-            if (!is_trained(node, j))
+            if (!is_trained(e, node, j))
                 continue;
             bool learned = node->parameters[j].kind == GRAFT_PARAMETER_LEARNED;
             next->node = node;

@@ -32,6 +32,14 @@ typedef struct graft_cut {
     float *feed;  /* (capacity, count): the upper plan's input */
 } graft_cut;
 
+/* What has run of the last training batch, while its values are in the workspace. */
+typedef enum graft_stage {
+    GRAFT_STAGE_NONE = 0,
+    GRAFT_STAGE_FORWARD,
+    GRAFT_STAGE_LOSS,
+    GRAFT_STAGE_BACKWARD
+} graft_stage;
+
 struct graft_executor {
     graft_model *model;
     graft_executor_options options;
@@ -54,8 +62,8 @@ struct graft_executor {
     graft_features *features; /* NULL: nothing is kept */
     int slice;
     bool training;
-    graft_plan *current; /* of the last training forward */
-    bool loss_done;
+    graft_plan *current; /* of the last training batch, unless the stage is NONE */
+    graft_stage stage;
     bool fresh; /* the gradients are as after zero_grad */
     graft_drop_source drops;
     int64_t moves; /* times that running statistics moved */

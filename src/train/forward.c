@@ -22,24 +22,36 @@ static void put_row(graft_executor *e, int place, const float *row)
     }
 }
 
-static const float *take_row(graft_executor *e, const graft_plan *backbone, int index)
+/* Row `index` of what the backbone gave, into the feeds. */
+static void put_outputs(graft_executor *e, const graft_plan *backbone, int index, int place)
+{
+    for (int i = 0; i < e->cut_count; i++) {
+        size_t count = e->cuts[i].count;
+        memcpy(e->cuts[i].feed + (size_t)place * count,
+               graft_plan_output(backbone, i) + (size_t)index * count, sizeof(float) * count);
+    }
+}
+
+static graft_status keep_row(graft_executor *e, int place, int sample, int view)
 {
     float *row = e->picture_row;
     for (int i = 0; i < e->cut_count; i++) {
         size_t count = e->cuts[i].count;
-        memcpy(row, graft_plan_output(backbone, i) + (size_t)index * count, sizeof(float) * count);
+        memcpy(row, e->cuts[i].feed + (size_t)place * count, sizeof(float) * count);
         row += count;
     }
-    return e->picture_row;
+    return graft_features_add(e->features, sample, view, e->picture_row);
 }
 
+/* Pictures that wait for the backbone. */
 typedef struct slice {
     graft_plan *plan;
     int places[GRAFT_SLICE]; /* rows of the feeds */
     int count;
+    const int *samples, *views; /* by place; NULL: nothing is kept */
 } slice;
 
-static graft_status run_slice(graft_executor *e, slice *s, const int *samples, const int *views)
+static graft_status run_slice(graft_executor *e, slice *s)
 {
     graft_status status = GRAFT_OK;
     size_t picture = (size_t)graft_shape_count(&e->model->state.graph->nodes[0].shape);
@@ -49,17 +61,17 @@ static graft_status run_slice(graft_executor *e, slice *s, const int *samples, c
     memset(pictures + (size_t)s->count * picture, 0, sizeof(float) * (size_t)(e->slice - s->count) * picture);
     GRAFT_TRY(graft_plan_run(s->plan, GRAFT_PHASE_FORWARD));
     for (int i = 0; i < s->count; i++) {
-        const float *row = take_row(e, s->plan, i);
         int place = s->places[i];
-        put_row(e, place, row);
-        if (e->features && samples && views[place] >= 0 && samples[place] >= 0)
-            GRAFT_TRY(graft_features_add(e->features, samples[place], views[place], row));
+        put_outputs(e, s->plan, i, place);
+        if (s->samples && graft_features_has_room(e->features, s->samples[place], s->views[place]))
+            GRAFT_TRY(keep_row(e, place, s->samples[place], s->views[place]));
     }
     s->count = 0;
 out:
     return status;
 }
 
+/* The pictures of the last training batch are gone from the workspace then. */
 graft_status graft_executor_gather(graft_executor *e, int count, const int *samples, const int *views,
                                    const uint8_t *const *pixels, const char *const *causes)
 {
@@ -67,11 +79,15 @@ graft_status graft_executor_gather(graft_executor *e, int count, const int *samp
     const graft_transform *transform = &e->model->transform;
     size_t picture = (size_t)graft_shape_count(&e->model->state.graph->nodes[0].shape);
     slice s = {.count = 0};
+    e->stage = GRAFT_STAGE_NONE;
     graft_device_enter(e->device);
     GRAFT_TRY(graft_executor_plan(e, GRAFT_PLAN_BACKBONE, false, e->slice, &s.plan));
+    if (e->features && samples && views) {
+        s.samples = samples;
+        s.views = views;
+    }
     for (int i = 0; i < count; i++) {
-        const float *kept =
-            e->features && samples ? graft_features_find(e->features, samples[i], views[i]) : NULL;
+        const float *kept = s.samples ? graft_features_find(e->features, samples[i], views[i]) : NULL;
         if (kept) {
             put_row(e, i, kept);
             continue;
@@ -83,9 +99,9 @@ graft_status graft_executor_gather(graft_executor *e, int count, const int *samp
         graft_image_normalize(graft_plan_picture(s.plan) + (size_t)s.count * picture, pixels[i],
                               transform->crop, transform);
         if (++s.count == e->slice)
-            GRAFT_TRY(run_slice(e, &s, samples, views));
+            GRAFT_TRY(run_slice(e, &s));
     }
-    status = run_slice(e, &s, samples, views);
+    status = run_slice(e, &s);
 out:
     return status;
 }
@@ -114,21 +130,23 @@ static graft_status check_labels(const graft_executor *e, const graft_batch *bat
 static graft_status forward_training(graft_executor *e, const graft_batch *batch)
 {
     graft_status status;
+    graft_plan *plan;
     if (batch->count < 1 || batch->count > e->options.batch)
         return graft_fail(GRAFT_EARGUMENT, "a batch of %d where the executor was made for 1 to %d",
                           batch->count, e->options.batch);
     if (!e->upper)
         return graft_fail(GRAFT_EARGUMENT, "nothing of the model trains");
     GRAFT_TRY(check_labels(e, batch));
-    GRAFT_TRY(graft_executor_plan(e, GRAFT_PLAN_UPPER, true, batch->count, &e->current));
+    GRAFT_TRY(graft_executor_plan(e, GRAFT_PLAN_UPPER, true, batch->count, &plan));
     GRAFT_TRY(
         graft_executor_gather(e, batch->count, batch->samples, batch->views, batch->pixels, batch->causes));
     e->drops.step++;
-    e->loss_done = false;
     e->moves += e->options.batch_norm == GRAFT_BATCH_NORM_TRAIN;
-    GRAFT_TRY(graft_plan_run(e->current, GRAFT_PHASE_FORWARD));
+    GRAFT_TRY(graft_plan_run(plan, GRAFT_PHASE_FORWARD));
     for (int i = 0; i < batch->count; i++)
-        graft_plan_labels(e->current)[i] = batch->labels[i];
+        graft_plan_labels(plan)[i] = batch->labels[i];
+    e->current = plan;
+    e->stage = GRAFT_STAGE_FORWARD;
 out:
     return status;
 }
@@ -154,6 +172,8 @@ static graft_status forward_evaluation(graft_executor *e, const graft_batch *bat
 {
     graft_status status = GRAFT_OK;
     graft_plan *upper = NULL;
+    if (batch->count < 1)
+        return graft_fail(GRAFT_EARGUMENT, "a batch of %d", batch->count);
     if ((size_t)batch->count > e->logit_rows) {
         GRAFT_TRY(graft_reallocate(&e->logits, (size_t)batch->count * e->model->class_count, sizeof(float)));
         e->logit_rows = (size_t)batch->count;
@@ -164,7 +184,6 @@ static graft_status forward_evaluation(graft_executor *e, const graft_batch *bat
         int left = batch->count - from;
         GRAFT_TRY(evaluate_slice(e, batch, from, left < e->slice ? left : e->slice, upper));
     }
-    e->current = NULL;
 out:
     return status;
 }
@@ -176,7 +195,7 @@ graft_status graft_executor_forward(graft_executor *e, const graft_batch *batch)
 
 const float *graft_executor_logits(const graft_executor *e)
 {
-    return e->current ? graft_plan_output(e->current, 0) : e->logits;
+    return e->stage == GRAFT_STAGE_NONE ? e->logits : graft_plan_output(e->current, 0);
 }
 
 /* ---- Loss, backward, step ---- */
@@ -184,11 +203,12 @@ const float *graft_executor_logits(const graft_executor *e)
 static graft_status run_loss(graft_executor *e)
 {
     graft_status status = GRAFT_OK;
-    if (!e->current)
+    if (e->stage == GRAFT_STAGE_NONE)
         return graft_fail(GRAFT_EARGUMENT, "the loss needs a forward in training before it");
-    if (!e->loss_done)
+    if (e->stage == GRAFT_STAGE_FORWARD) {
         GRAFT_TRY(graft_plan_run(e->current, GRAFT_PHASE_LOSS));
-    e->loss_done = true;
+        e->stage = GRAFT_STAGE_LOSS;
+    }
 out:
     return status;
 }
@@ -209,11 +229,15 @@ graft_status graft_executor_zero_grad(graft_executor *e)
     return GRAFT_OK;
 }
 
+/* Its gradients lie where forward's values lay, so a forward has one backward. */
 graft_status graft_executor_backward(graft_executor *e)
 {
     graft_status status;
+    if (e->stage == GRAFT_STAGE_NONE || e->stage == GRAFT_STAGE_BACKWARD)
+        return graft_fail(GRAFT_EARGUMENT, "a backward needs a forward in training before it");
     graft_device_enter(e->device);
     GRAFT_TRY(run_loss(e));
+    e->stage = GRAFT_STAGE_BACKWARD;
     GRAFT_TRY(graft_plan_run(e->current, GRAFT_PHASE_BACKWARD));
     e->fresh = false;
 out:

@@ -140,7 +140,10 @@ graft_status graft_executor_gradient(const graft_executor *e, const char *name, 
         return status;
     if (!t->gradient)
         return graft_fail(GRAFT_ENOTFOUND, "%s is a running statistic and has no gradient", name);
-    memcpy(out, t->gradient, sizeof(float) * count);
+    if (e->fresh) /* zero_grad only says that the next backward writes and does not add */
+        memset(out, 0, sizeof(float) * count);
+    else
+        memcpy(out, t->gradient, sizeof(float) * count);
     return GRAFT_OK;
 }
 
