@@ -43,3 +43,15 @@ bool graft_builder_pop(graft_builder *b)
     b->path[b->marks[--b->depth]] = 0;
     return false;
 }
+
+const char *graft_number(char text[GRAFT_NUMBER_LENGTH], int number)
+{
+    snprintf(text, GRAFT_NUMBER_LENGTH, "%d", number);
+    return text;
+}
+
+void graft_build_auxiliary(graft_builder *b, const char *name, graft_output x, float weight)
+{
+    if (b->status == GRAFT_OK)
+        b->status = graft_graph_add_output(b->graph, name, x, weight);
+}

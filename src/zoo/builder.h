@@ -30,6 +30,14 @@ bool graft_builder_pop(graft_builder *b);
 #define GRAFT_SCOPE(b, ...) \
     for (bool scope_ = graft_builder_push((b), __VA_ARGS__); scope_; scope_ = graft_builder_pop(b))
 
+/* A layer's name in a torch.nn.Sequential: conv(b, number(3), x, 64). The text lives until the block ends. */
+enum { GRAFT_NUMBER_LENGTH = 12 };
+const char *graft_number(char text[GRAFT_NUMBER_LENGTH], int number);
+#define number(n) graft_number((char[GRAFT_NUMBER_LENGTH]){0}, (n))
+
+/* x is what an auxiliary classifier says: in training its loss, times `weight`, is added. */
+void graft_build_auxiliary(graft_builder *b, const char *name, graft_output x, float weight);
+
 static inline graft_output graft_build_input(graft_builder *b)
 {
     graft_input_attributes a = {3, b->size, b->size};

@@ -9,9 +9,19 @@
 #include "base/status.h"
 #include "base/text.h"
 
+/* A line a family. */
+/* clang-format off */
 static const graft_zoo_family *const families[] = {
+    &graft_zoo_alexnet,
+    &graft_zoo_densenet,
     &graft_zoo_efficientnet_lite,
+    &graft_zoo_googlenet,
+    &graft_zoo_inception,
+    &graft_zoo_resnet,
+    &graft_zoo_squeezenet,
+    &graft_zoo_vgg,
 };
+/* clang-format on */
 
 enum { FAMILIES = sizeof families / sizeof families[0] };
 

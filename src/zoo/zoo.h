@@ -31,7 +31,14 @@ typedef struct graft_zoo_family {
     size_t count;
 } graft_zoo_family;
 
+extern const graft_zoo_family graft_zoo_alexnet;
+extern const graft_zoo_family graft_zoo_densenet;
 extern const graft_zoo_family graft_zoo_efficientnet_lite;
+extern const graft_zoo_family graft_zoo_googlenet;
+extern const graft_zoo_family graft_zoo_inception;
+extern const graft_zoo_family graft_zoo_resnet;
+extern const graft_zoo_family graft_zoo_squeezenet;
+extern const graft_zoo_family graft_zoo_vgg;
 
 /* The row of a network, which the public graft_network is the first member of. */
 const graft_zoo_row *graft_zoo_row_of(const graft_network *network);
