@@ -1,0 +1,118 @@
+"""torchvision's networks as torchvision has them: zoo/NAME.txt, and their names in zoo/networks.txt. Lines:
+
+    size PIXELS
+    node NAME DIMS INPUT,... as NodePathTracer names it, in training; its output for one picture, without the batch
+    tensor KEY DIMS          of the state dict, in its order; "-" of a scalar
+    macs COUNT               for one picture, by hooks on Conv2d and Linear
+    parameters COUNT
+    published NAME URL PREFIX RESIZE CROP FILTER MEAN,... STD,... TOP1      the default first
+
+Nothing is computed: the tensors are on PyTorch's meta device and have shapes only."""
+import importlib
+import os
+import re
+
+import torch
+from torch import nn
+from torch.fx.passes.shape_prop import ShapeProp
+from torchvision import models
+from torchvision.models import feature_extraction
+
+# A module of torchvision.models, and the networks in it.
+FAMILIES = {
+    "alexnet": "alexnet",
+    "densenet": "densenet121 densenet161 densenet169 densenet201",
+    "googlenet": "googlenet",
+    "inception": "inception_v3",
+    "resnet": "resnet18 resnet34 resnet50 resnet101 resnet152 resnext50_32x4d resnext101_32x8d resnext101_64x4d "
+              "wide_resnet50_2 wide_resnet101_2",
+    "squeezenet": "squeezenet1_0 squeezenet1_1",
+    "vgg": "vgg11 vgg11_bn vgg13 vgg13_bn vgg16 vgg16_bn vgg19 vgg19_bn",
+}
+# As weights=DEFAULT makes them, with their auxiliary classifiers.
+ARGUMENTS = {name: {"transform_input": True, "init_weights": False} for name in ("googlenet", "inception_v3")}
+# What transform_input is made of is one node here, the last of them.
+INSIDE = {name: r"(getitem|unsqueeze|mul|add)(_\d+)?" for name in ("googlenet", "inception_v3")}
+
+
+def build(name):
+    """On the meta device, without a first value: VGG-19's would take seconds."""
+    saved = {key: value for key, value in vars(nn.init).items() if key.endswith("_")}
+    try:
+        for key in saved:
+            setattr(nn.init, key, lambda tensor, *_, **__: tensor)
+        return getattr(models, name)(weights=None, **ARGUMENTS.get(name, {})).to("meta").train()
+    finally:
+        for key, value in saved.items():
+            setattr(nn.init, key, value)
+
+
+def published(family, name):
+    """The rows of the enum whose name is the network's, whatever the case of its letters, the default first."""
+    module = importlib.import_module("torchvision.models." + family)
+    wanted = name.replace("_", "") + "weights"
+    enum = next(value for key, value in vars(module).items() if key.replace("_", "").lower() == wanted)
+    return [enum.DEFAULT] + [row for row in enum if row is not enum.DEFAULT]
+
+
+def published_line(row):
+    transform = row.transforms()
+    top1 = row.meta["_metrics"]["ImageNet-1K"]["acc@1"]
+    assert len(transform.resize_size) == len(transform.crop_size) == 1
+    return " ".join(["published", row.name, row.url, re.search(r"-([0-9a-f]{8,})\.pth$", row.url).group(1),
+                     str(transform.resize_size[0]), str(transform.crop_size[0]), transform.interpolation.value,
+                     ",".join("%.9g" % x for x in transform.mean), ",".join("%.9g" % x for x in transform.std),
+                     "%.9g" % (top1 if top1 == top1 else 0)])
+
+
+def visible(name, tracer):
+    """(node, path, paths of its inputs) of what is a node here too; a node that is inside another stands for its input."""
+    paths = {}
+    for node, path in tracer.node_to_qualname.items():
+        if node.op == "output":
+            continue
+        inside = re.fullmatch(INSIDE.get(name, "-"), path)
+        inputs = list(dict.fromkeys(paths[x] for x in node.all_input_nodes))
+        paths[node] = "input" if node.op == "placeholder" else inputs[0] if inside else path
+        if not inside:
+            yield node, paths[node], inputs
+
+
+def trace(name, model, size):
+    """(path, dims, inputs) of each node, and multiply-adds."""
+    macs = []
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            module.register_forward_hook(lambda m, _, y: macs.append(m.weight.numel() * y.shape[2] * y.shape[3]))
+        if isinstance(module, nn.Linear):
+            module.register_forward_hook(lambda m, _, y: macs.append(m.weight.numel() * y[0].numel() // y.shape[-1]))
+    tracer = feature_extraction.NodePathTracer(leaf_modules=[])
+    graph = tracer.trace(model)
+    ShapeProp(torch.fx.GraphModule(model, graph)).propagate(torch.empty(2, 3, size, size, device="meta"))
+    nodes = [(path, tuple(node.meta["tensor_meta"].shape[1:]), inputs) for node, path, inputs in visible(name, tracer)]
+    return nodes, sum(macs)
+
+
+def dims(shape):
+    return ",".join(map(str, shape)) or "-"
+
+
+def describe(family, name):
+    rows = published(family, name)
+    size = rows[0].transforms().crop_size[0]
+    model = build(name)
+    nodes, macs = trace(name, model, size)
+    lines = ["size %d" % size]
+    lines += ["node %s %s %s" % (path, dims(shape), ",".join(inputs) or "-") for path, shape, inputs in nodes]
+    lines += ["tensor %s %s" % (key, dims(tensor.shape)) for key, tensor in model.state_dict().items()]
+    lines += ["macs %d" % macs, "parameters %d" % sum(p.numel() for p in model.parameters())]
+    return lines + [published_line(row) for row in rows]
+
+
+def make(folder):
+    names = [(family, name) for family, list_ in FAMILIES.items() for name in list_.split()]
+    for family, name in names:
+        with open(os.path.join(folder, name + ".txt"), "w", encoding="utf-8") as stream:
+            stream.write("\n".join(describe(family, name)) + "\n")
+    with open(os.path.join(folder, "networks.txt"), "w", encoding="utf-8") as stream:
+        stream.write("".join(name + "\n" for _, name in names))
