@@ -1,6 +1,7 @@
 /* From a checkpoint's names to a graph's parameters: everything is there, of its shape, and nothing is left
  * over; otherwise one sentence says what differs, the first few of each kind and how many. Auxiliary
- * classifiers may be absent, and class layers where a new head follows. */
+ * classifiers may be absent, and class layers where a new head follows. A file may have a network's older
+ * names. */
 #include "model/model.h"
 
 #include <stdio.h>
@@ -34,13 +35,40 @@ static bool is_optional(const graft_parameter *parameter)
     return parameter->kind == GRAFT_PARAMETER_COUNTER;
 }
 
+/* ---- Older names ---- */
+
+/* Published DenseNets are older than torchvision's names: what is denselayer1.norm1.weight now is
+ * denselayer1.norm.1.weight in the files. */
+static bool is_older(const char *in_file, const char *name)
+{
+    size_t same = 0;
+    while (name[same] && name[same] == in_file[same])
+        same++;
+    if (in_file[same] != '.' || strcmp(in_file + same + 1, name + same) != 0 || same < 4)
+        return false;
+    const char *module = name + same - 4;
+    return strstr(name, ".denselayer") &&
+           (strncmp(module, "norm", 4) == 0 || strncmp(module, "conv", 4) == 0);
+}
+
+static const graft_tensor_view *find_view(const graft_weights *weights, const char *name)
+{
+    const graft_tensor_view *view = graft_weights_find(weights, name);
+    for (size_t i = 0; i < graft_weights_count(weights) && !view; i++)
+        if (is_older(graft_weights_at(weights, i)->name, name))
+            view = graft_weights_at(weights, i);
+    return view;
+}
+
+/* ---- One tensor ---- */
+
 static graft_status take(graft_model *model, const graft_node *node, int slot, const graft_weights *weights,
                          difference *missing, difference *misshapen)
 {
     graft_status status;
     const graft_parameter *parameter = &node->parameters[slot];
     int index = node->first_tensor + slot;
-    const graft_tensor_view *view = graft_weights_find(weights, model->state.names[index]);
+    const graft_tensor_view *view = find_view(weights, model->state.names[index]);
     char have[GRAFT_SHAPE_TEXT], want[GRAFT_SHAPE_TEXT], detail[2 * GRAFT_SHAPE_TEXT + 32];
     graft_dtype wanted = is_optional(parameter) ? GRAFT_I64 : GRAFT_F32;
     if (!view && is_optional(parameter)) {
@@ -72,7 +100,7 @@ static graft_status find_left_over(const graft_model *model, const graft_weights
         const char *name = graft_weights_at(weights, i)->name;
         bool known = false;
         for (int j = 0; j < model->state.graph->tensor_count && !known; j++)
-            known = strcmp(model->state.names[j], name) == 0;
+            known = strcmp(name, model->state.names[j]) == 0 || is_older(name, model->state.names[j]);
         if (!known)
             GRAFT_TRY(note(left_over, name, ""));
     }
@@ -147,8 +175,7 @@ static bool is_class_layer(const graft_network *network, const graft_node *node)
 static bool fits(const graft_model *model, const graft_node *node, const graft_weights *weights)
 {
     for (int j = 0; j < node->parameter_count; j++) {
-        const graft_tensor_view *view =
-            graft_weights_find(weights, model->state.names[node->first_tensor + j]);
+        const graft_tensor_view *view = find_view(weights, model->state.names[node->first_tensor + j]);
         if (!view || !graft_shape_equal(&view->shape, &node->parameters[j].shape))
             return false;
     }
