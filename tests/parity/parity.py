@@ -1,0 +1,304 @@
+"""parity.py NETWORK...: whole networks, with weights that PyTorch makes from a seed, against PyTorch.
+
+A line a network, and a reason for each thing that does not hold. Compared are: parameters and multiply-adds that `graft
+inspect` says; logits that `graft predict` says of two pictures, whose distance from PyTorch's in f64 may be three times
+that of PyTorch's own in f32 (or 1e-5); the state dict that graft saves; and, by the program gradients, one pass over a
+batch of four in three regimes: everything trains, the last block does, the first and the last layer do with the middle
+frozen; batch norm still and training. Gradients may be four times as far from f64 as PyTorch's own in f32, the median and
+the largest of all parameters; so may three steps of SGD. Nearer is out of reach: a ReLU that flips puts 1e-2 where 3e-6 is
+usual, in graft or in PyTorch. So a few batches are tried: a flip is of one of them, arithmetic that is wrong is so in all.
+
+Figures are distances divided by the largest of what is compared, and for gradients median and largest of their ratios to
+PyTorch's own distance, with the number of batches where it is not one. GRAFT_BINARY and GRAFT_PARITY_GRADIENTS name the two programs."""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+from torchvision.models import get_model_weights
+
+import seeded
+
+GRAFT = os.environ["GRAFT_BINARY"]
+GRADIENTS = os.environ["GRAFT_PARITY_GRADIENTS"]
+BATCH, BATCHES, STEPS, RATE, MOMENTUM = 4, 6, 3, 0.001, 0.9
+
+
+class Family:
+    """`small`: pixels that gradients are taken at; first and last layer, last block, auxiliary outputs and their weight."""
+
+    def __init__(self, names, small, first, last, block, auxiliary=0.0):
+        self.names = names.split()
+        self.small, self.ends, self.block, self.auxiliary = small, first + "," + last, block, auxiliary
+
+
+FAMILIES = [
+    Family("alexnet", 96, "features.0", "classifier.6", "features.10,classifier"),
+    Family("densenet121 densenet161 densenet169 densenet201", 64, "features.conv0", "classifier",
+           "features.denseblock4,features.norm5,classifier"),
+    Family("googlenet", 64, "conv1.conv", "fc", "inception5b,fc", 0.3),
+    Family("inception_v3", 299, "Conv2d_1a_3x3.conv", "fc", "Mixed_7c,fc", 0.4),
+    Family("resnet18 resnet34 resnet50 resnet101 resnet152 resnext50_32x4d resnext101_32x8d resnext101_64x4d "
+           "wide_resnet50_2 wide_resnet101_2", 64, "conv1", "fc", "layer4,fc"),
+    Family("squeezenet1_0", 64, "features.0", "classifier.1", "features.12,classifier"),
+    Family("squeezenet1_1", 64, "features.0", "classifier.1", "features.12,classifier"),
+    Family("vgg11", 64, "features.0", "classifier.6", "features.18,classifier"),
+    Family("vgg11_bn", 64, "features.0", "classifier.6", "features.25,features.26,classifier"),
+    Family("vgg13", 64, "features.0", "classifier.6", "features.22,classifier"),
+    Family("vgg13_bn", 64, "features.0", "classifier.6", "features.31,features.32,classifier"),
+    Family("vgg16", 64, "features.0", "classifier.6", "features.28,classifier"),
+    Family("vgg16_bn", 64, "features.0", "classifier.6", "features.40,features.41,classifier"),
+    Family("vgg19", 64, "features.0", "classifier.6", "features.34,classifier"),
+    Family("vgg19_bn", 64, "features.0", "classifier.6", "features.49,features.50,classifier"),
+]
+
+
+# ---- Programs and files ----
+
+def run(*command):
+    done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          check=False)
+    if done.returncode:
+        raise RuntimeError(" ".join(map(str, command)) + ": " + done.stderr.strip())
+    return done.stdout
+
+
+def read_safetensors(path):
+    """By hand: a length, a header, the bytes."""
+    with open(path, "rb") as stream:
+        header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
+        data = stream.read()
+    header.pop("__metadata__", None)
+    types = {"F32": "<f4", "I64": "<i8"}
+    return {name: torch.from_numpy(np.frombuffer(data[slice(*about["data_offsets"])], types[about["dtype"]])
+                                   .reshape(about["shape"]).copy()) for name, about in header.items()}
+
+
+# ---- One network ----
+
+class Network:
+    def __init__(self, name, folder):
+        self.name = name
+        self.family = next(f for f in FAMILIES if name in f.names)
+        self.row = get_model_weights(name).DEFAULT
+        self.size = self.row.transforms().crop_size[0]
+        self.folder = folder
+        self.file = self.path("weights.pth")
+        self.wrong = []
+        self.model, self.macs = seeded.make(name, self.size)
+        self.has_norm = any(isinstance(m, nn.BatchNorm2d) for m in self.model.modules())
+        torch.save(self.model.state_dict(), self.file)
+        self.start = {key: value.clone() for key, value in self.model.state_dict().items()}
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def expect(self, holds, what):
+        if not holds:
+            self.wrong.append(what)
+
+    def fresh(self, dtype):
+        """The model as it was made, in this precision."""
+        model = self.model.to(dtype)
+        model.load_state_dict(self.start)
+        return model
+
+    # -- Counts --
+
+    def check_counts(self):
+        said = json.loads(run(GRAFT, "inspect", self.name, "--json"))
+        parameters = sum(p.numel() for p in self.model.parameters())
+        self.expect(said["parameters"] == parameters, "%d parameters, not %d" % (said["parameters"], parameters))
+        self.expect(said["macs"] == self.macs, "%d multiply-adds, not %d" % (said["macs"], self.macs))
+        return "%s | %.2f G" % (format(parameters, ","), self.macs / 1e9)
+
+    # -- Logits --
+
+    def said_logits(self, paths):
+        lines = run(GRAFT, "predict", "--model", self.name, "--weights", self.file, "--emit", "logits", "--top", 0, "--json",
+                    *paths).splitlines()
+        rows = []
+        for line in lines:
+            classes = json.loads(line)["predictions"]
+            rows.append([logit for _, logit in sorted((c["index"], c["logit"]) for c in classes)])
+        return torch.tensor(rows, dtype=torch.float64)
+
+    def check_logits(self):
+        images = [Image.fromarray(seeded.picture(seed, 400, 360)) for seed in (7, 8)]
+        paths = [self.path("%d.png" % i) for i in range(2)]
+        for image, path in zip(images, paths):
+            image.save(path)
+        x = torch.stack([self.row.transforms()(image) for image in images])
+        with torch.no_grad():
+            f32 = self.fresh(torch.float32).eval()(x).double()
+            f64 = self.fresh(torch.float64).eval()(x.double())
+        apart = distance(f64[0], f64[1])
+        self.expect(apart >= 0.1, "the two pictures' logits are %.3f apart: this could not fail" % apart)
+        mine, own = distance(self.said_logits(paths), f64), distance(f32, f64)
+        self.expect(mine <= max(1e-5, 3 * own), "logits: %.1e from f64 where PyTorch's are %.1e" % (mine, own))
+        return "%.1e (%.1e)" % (mine, own)
+
+    # -- Gradients --
+
+    def prepare(self, model, patterns, still):
+        """What trains, as graft means it: parameters and, in batch norm, statistics; nothing is dropped."""
+        named = lambda name: patterns == ["all"] or any(name == p or name.startswith(p + ".") for p in patterns)
+        model.train()
+        for name, module in model.named_modules():
+            if isinstance(module, nn.Dropout) or isinstance(module, nn.BatchNorm2d) and (still or not named(name)):
+                module.eval()
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_(named(name))
+            parameter.grad = None
+
+    def loss(self, model, x, labels):
+        out = model(x)
+        if torch.is_tensor(out):
+            return nn.functional.cross_entropy(out, labels)
+        loss = nn.functional.cross_entropy(out[0], labels)
+        for auxiliary in out[1:]:
+            if auxiliary.requires_grad:  # something below it trains
+                loss = loss + self.family.auxiliary * nn.functional.cross_entropy(auxiliary, labels)
+        return loss
+
+    def train(self, dtype, pixels, patterns, still, steps):
+        """(losses, first gradients, state dict after the steps)"""
+        model = self.fresh(dtype)
+        self.prepare(model, patterns, still)
+        x = seeded.normalise(pixels, self.row).to(dtype)
+        labels = torch.tensor([7 * i + 3 for i in range(len(pixels))])
+        optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=RATE, momentum=MOMENTUM)
+        losses, gradients = [], None
+        for step in range(max(steps, 1)):
+            optimizer.zero_grad()
+            loss = self.loss(model, x, labels)
+            loss.backward()
+            losses.append(loss.item())
+            if step == 0:
+                gradients = {name: p.grad.double().clone() for name, p in model.named_parameters() if p.requires_grad}
+            if step < steps:
+                optimizer.step()
+        return losses, gradients, {key: value.clone() for key, value in model.state_dict().items()}
+
+    def train_graft(self, pixels, patterns, still, steps):
+        pictures, out, saved = self.path("pictures"), self.path("gradients"), self.path("model.safetensors")
+        pixels.tofile(pictures)
+        said = run(GRADIENTS, self.name, self.file, self.family.small, pictures, ",".join(patterns),
+                   "still" if still else "train", steps, out, saved)
+        return [float(line) for line in said.split()], read_safetensors(out), read_safetensors(saved)
+
+    def check_gradients(self, regime, patterns, still, steps=0):
+        """One cell. A batch on which everything holds ends it; otherwise what never held is wrong."""
+        what = "%s, batch norm %s" % (regime, "still" if still else "training") if self.has_norm else regime
+        pending, cell = None, "-"
+        for seed in range(BATCHES):
+            sentences, figures = self.compare_pass(seeded.batch(BATCH, self.family.small, seed), patterns, still, steps)
+            pending = sentences if pending is None else {key: sentences[key] for key in pending if key in sentences}
+            if figures and "gradients" not in sentences:
+                cell = "%.1f %.1f" % (figures[0] / figures[1], figures[2] / figures[3])
+            if not pending:
+                return cell + (" (%d)" % (seed + 1) if seed else "")
+        self.wrong += ["%s: %s: %s" % (what, key, sentence) for key, sentence in pending.items()]
+        return cell
+
+    def compare_pass(self, pixels, patterns, still, steps):
+        """({what: what is wrong with it}, figures of the gradients)"""
+        losses, mine, saved = self.train_graft(pixels, patterns, still, steps)
+        losses32, f32, after32 = self.train(torch.float32, pixels, patterns, still, steps)
+        losses64, f64, after64 = self.train(torch.float64, pixels, patterns, still, steps)
+        sentences = {}
+        if not close(losses, losses64, losses32):
+            sentences["losses"] = "%s, not %s" % (losses, losses64)
+        if mine.keys() != f64.keys():
+            return {**sentences, "gradients": "of %s" % sorted(mine.keys() ^ f64.keys())[:3]}, None
+        figures = compare(mine, f32, f64)
+        sentences["gradients"] = judge(figures)
+        if steps:
+            sentences["%d steps" % steps] = self.judge_steps(saved, after32, after64)
+        elif still:
+            sentences["saved"] = self.judge_saved(saved)
+        return {key: sentence for key, sentence in sentences.items() if sentence}, figures
+
+    def judge_steps(self, mine, f32, f64):
+        """Movements of what trained, running statistics among it."""
+        different = [key for key, value in f64.items() if not value.is_floating_point() and value != mine[key]]
+        if different:
+            return "%s is %d" % (different[0], mine[different[0]])
+        moves = [{key: value.double() - self.start[key].double() for key, value in dictionary.items()
+                  if value.is_floating_point() and not torch.equal(f64[key], self.start[key].double())}
+                 for dictionary in (mine, f32, f64)]
+        return judge(compare(*moves))
+
+    def judge_saved(self, saved):
+        """What graft saves opens strictly and is what it opened, to the bit."""
+        self.fresh(torch.float32).load_state_dict(saved, strict=True)
+        different = [key for key, value in self.start.items() if not torch.equal(saved[key], value)]
+        return "otherwise: %s" % different[:3] if different else ""
+
+    def check_regimes(self):
+        cells = []
+        ways = (True, False) if self.has_norm else (True,)
+        for still in ways:
+            cells.append(self.check_gradients("all", ["all"], still, STEPS))
+            cells.append(self.check_gradients("last block", self.family.block.split(","), still))
+            cells.append(self.check_gradients("ends", self.family.ends.split(","), still))
+        return " | ".join(cells + ["-"] * (6 - len(cells)))
+
+
+def distance(a, b):
+    return ((a - b).abs().max() / b.abs().max()).item()
+
+
+def close(losses, losses64, losses32):
+    own = max(abs(a - b) / b for a, b in zip(losses32, losses64))
+    return all(abs(a - b) / b <= max(1e-5, 4 * own) for a, b in zip(losses, losses64))
+
+
+def compare(mine, f32, f64):
+    """(median and PyTorch's, largest and PyTorch's) of the tensors' distances. What is zero in truth is measured by the
+    largest tensor."""
+    largest = max(value.norm().item() for value in f64.values())
+    scale = {key: value.norm().item() if value.norm().item() > 1e-10 * largest else largest for key, value in f64.items()}
+    distances = [[(some[key].double() - f64[key]).norm().item() / scale[key] for key in f64] for some in (mine, f32)]
+    return (np.median(distances[0]), max(np.median(distances[1]), 1e-12), max(distances[0]), max(max(distances[1]), 1e-12))
+
+
+def judge(figures):
+    median, own_median, largest, own_largest = figures
+    if median <= 4 * own_median and largest <= 4 * own_largest:
+        return ""
+    return "%.1e in the median and %.1e at most from f64, PyTorch's %.1e and %.1e" % (median, largest, own_median, own_largest)
+
+
+HEAD = ("| network | parameters | mult-adds | logits (PyTorch's) | all, still | block, still | ends, still | all, training "
+        "| block, training | ends, training | seconds |")
+
+
+def check(name):
+    """The network's row, and what is wrong."""
+    begin = time.time()
+    with tempfile.TemporaryDirectory(prefix="graft-parity-") as folder:
+        network = Network(name, folder)
+        cells = [name, network.check_counts(), network.check_logits(), network.check_regimes()]
+    return "| %s | %.0f |" % (" | ".join(cells), time.time() - begin), network.wrong
+
+
+def main():
+    names = sys.argv[1:] or [name for family in FAMILIES for name in family.names]
+    bad = False
+    print(HEAD, "|---" * HEAD.count(" | ") + "|---|", sep="\n", flush=True)
+    for name in names:
+        row, wrong = check(name)
+        print(row, *("    %s: %s" % (name, sentence) for sentence in wrong), sep="\n", flush=True)
+        bad = bad or bool(wrong)
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

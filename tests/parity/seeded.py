@@ -1,0 +1,109 @@
+"""seeded.py FILE NETWORK: a torchvision network with weights drawn from a seed, saved as PyTorch saves a state dict.
+
+What published weights do for a test, these do without a network: no layer may be out of work. Gamma, beta and layer scale
+are drawn from .1 to 1, beta with either sign; the running statistics are those of one training pass over eight pictures; where there is no batch
+norm, weights are Kaiming's and biases are drawn. Statistics drawn at random would not do: the logits would not depend on
+the picture."""
+import sys
+import zlib
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+from torchvision import models
+
+MEAN, STD = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+
+# Arguments with which torchvision builds a network for its published weights.
+ARGUMENTS = {
+    "googlenet": {"transform_input": True, "init_weights": False},
+    "inception_v3": {"transform_input": True, "init_weights": False},
+}
+
+
+def picture(seed, width, height):
+    """A photograph of nothing: light over colours at several scales, some sharp edges, some grain. (H, W, 3), 8 bits."""
+    draw = np.random.default_rng(seed)
+    field = np.zeros((height, width, 3))
+    for scale in (2, 4, 9, 20):
+        coarse = (draw.random((scale, scale, 3)) * 255).astype(np.uint8)
+        field += np.asarray(Image.fromarray(coarse).resize((width, height), Image.BICUBIC)) / scale ** 0.5
+    for _ in range(6):
+        x, y = draw.integers(0, width), draw.integers(0, height)
+        w, h = draw.integers(8, width // 2), draw.integers(8, height // 2)
+        field[y:y + h, x:x + w] += draw.normal(0, 60, 3)
+    field += draw.normal(0, 4, field.shape)
+    field = (field - field.mean()) / field.std() * draw.uniform(30, 80) + draw.uniform(70, 180)
+    return np.clip(field, 0, 255).astype(np.uint8)
+
+
+def batch(count, size, seed=1):
+    """(N, size, size, 3), 8 bits."""
+    return np.stack([picture(1000 * seed + i, size, size) for i in range(count)])
+
+
+def normalise(pixels, row=None):
+    """What a network gets of pixels: (N, 3, H, W)."""
+    transform = row.transforms() if row else None
+    mean = torch.tensor(transform.mean) if row else MEAN
+    std = torch.tensor(transform.std) if row else STD
+    x = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
+    return (x - mean[:, None, None]) / std[:, None, None]
+
+
+@torch.no_grad()
+def draw_weights(model):
+    with_norm = any(isinstance(m, (nn.BatchNorm2d, nn.LayerNorm)) for m in model.modules())
+    for module in model.modules():
+        if isinstance(module, (nn.BatchNorm2d, nn.LayerNorm)):
+            nn.init.uniform_(module.weight, 0.1, 1)
+            nn.init.uniform_(module.bias, 0.1, 1).mul_(torch.randint(0, 2, module.bias.shape) * 2 - 1)
+        elif isinstance(module, (nn.Conv2d, nn.Linear)) and not with_norm:
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            nn.init.uniform_(module.bias, -0.1, 0.1)
+    for name, parameter in model.named_parameters():
+        if name.endswith("layer_scale"):
+            nn.init.uniform_(parameter, 0.1, 1)
+
+
+def set_statistics(model, size):
+    """Running statistics of eight pictures. Multiply-adds for one picture are counted on the way."""
+    macs = []
+    hooks = [m.register_forward_hook(lambda m, _, y: macs.append(
+        m.weight.numel() * y[0].numel() // y.shape[1] if isinstance(m, nn.Conv2d) else
+        m.weight.numel() * y[0].numel() // y.shape[-1]))
+        for m in model.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
+    norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
+    usual = [m.momentum for m in norms]
+    model.train()
+    for m in norms:
+        m.momentum = 1.0
+    with torch.no_grad():
+        model(normalise(batch(8, size)))
+    for m, momentum in zip(norms, usual):
+        m.momentum = momentum
+    for hook in hooks:
+        hook.remove()
+    return sum(macs)
+
+
+def build(name):
+    """Without drawing first values twice: (model, published row or None)."""
+    return getattr(models, name)(weights=None, **ARGUMENTS.get(name, {})).eval()
+
+
+def make(name, size):
+    """(model in evaluation, multiply-adds); the same weights on every call."""
+    torch.manual_seed(zlib.crc32(name.encode()))
+    model = build(name)
+    draw_weights(model)
+    macs = set_statistics(model, size)
+    return model.eval(), macs
+
+
+if __name__ == "__main__":
+    from torchvision.models import get_model_weights
+    file, network = sys.argv[1:]
+    row = get_model_weights(network).DEFAULT
+    torch.save(make(network, row.transforms().crop_size[0])[0].state_dict(), file)
