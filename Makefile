@@ -3,7 +3,7 @@ JOBS   := $(shell nproc)
 PREFIX ?= /usr/local
 BUILD  := build
 
-.PHONY: all configure demo check coverage weights stamps install format fuzz clean
+.PHONY: all configure demo check parity parity-weights coverage weights stamps install format fuzz clean
 
 all: configure
 	@cmake --build $(BUILD) -j $(JOBS)
@@ -28,6 +28,22 @@ check:
 	@cmake -S . -B build-sanitize -DCMAKE_BUILD_TYPE=RelWithDebInfo -DGRAFT_SANITIZE=ON --log-level=WARNING
 	@cmake --build build-sanitize -j $(JOBS)
 	@ctest --test-dir $(BUILD) -j $(JOBS) --output-on-failure --no-tests=error
+
+# Whole networks against PyTorch, a line each: NETWORKS="vgg16 resnet50", or all of them, an hour's work.
+NETWORKS ?=
+parity:
+	@scripts/install-dependencies.sh build check
+	@$(MAKE) --no-print-directory all
+	@GRAFT_BINARY=$(BUILD)/graft GRAFT_PARITY_GRADIENTS=$(BUILD)/tests/parity_gradients OMP_WAIT_POLICY=passive \
+		/usr/bin/python3 -B tests/parity/parity.py $(NETWORKS)
+
+# Files of weights that PyTorch draws from a seed and saves, in build/parity: where no published ones are at hand.
+parity-weights:
+	@scripts/install-dependencies.sh build check
+	@mkdir -p $(BUILD)/parity
+	@for network in $(or $(NETWORKS),vgg16 resnet50 inception_v3); do \
+		/usr/bin/python3 -B tests/parity/seeded.py $(BUILD)/parity/$$network.pth $$network || exit 1; \
+		echo "$(BUILD)/parity/$$network.pth"; done
 
 coverage:
 	@scripts/install-dependencies.sh build check

@@ -8,7 +8,6 @@
     published NAME URL PREFIX RESIZE CROP FILTER MEAN,... STD,... TOP1      the default first
 
 Nothing is computed: the tensors are on PyTorch's meta device and have shapes only."""
-import importlib
 import os
 import re
 
@@ -18,17 +17,16 @@ from torch.fx.passes.shape_prop import ShapeProp
 from torchvision import models
 from torchvision.models import feature_extraction
 
-# A module of torchvision.models, and the networks in it.
-FAMILIES = {
-    "alexnet": "alexnet",
-    "densenet": "densenet121 densenet161 densenet169 densenet201",
-    "googlenet": "googlenet",
-    "inception": "inception_v3",
-    "resnet": "resnet18 resnet34 resnet50 resnet101 resnet152 resnext50_32x4d resnext101_32x8d resnext101_64x4d "
-              "wide_resnet50_2 wide_resnet101_2",
-    "squeezenet": "squeezenet1_0 squeezenet1_1",
-    "vgg": "vgg11 vgg11_bn vgg13 vgg13_bn vgg16 vgg16_bn vgg19 vgg19_bn",
-}
+NETWORKS = """
+alexnet
+densenet121 densenet161 densenet169 densenet201
+googlenet
+inception_v3
+resnet18 resnet34 resnet50 resnet101 resnet152 resnext50_32x4d resnext101_32x8d resnext101_64x4d
+wide_resnet50_2 wide_resnet101_2
+squeezenet1_0 squeezenet1_1
+vgg11 vgg11_bn vgg13 vgg13_bn vgg16 vgg16_bn vgg19 vgg19_bn
+""".split()
 # As weights=DEFAULT makes them, with their auxiliary classifiers.
 ARGUMENTS = {name: {"transform_input": True, "init_weights": False} for name in ("googlenet", "inception_v3")}
 # What transform_input is made of is one node here, the last of them.
@@ -47,11 +45,9 @@ def build(name):
             setattr(nn.init, key, value)
 
 
-def published(family, name):
-    """The rows of the enum whose name is the network's, whatever the case of its letters, the default first."""
-    module = importlib.import_module("torchvision.models." + family)
-    wanted = name.replace("_", "") + "weights"
-    enum = next(value for key, value in vars(module).items() if key.replace("_", "").lower() == wanted)
+def published(name):
+    """The rows of its enum, the default first."""
+    enum = models.get_model_weights(name)
     return [enum.DEFAULT] + [row for row in enum if row is not enum.DEFAULT]
 
 
@@ -97,8 +93,8 @@ def dims(shape):
     return ",".join(map(str, shape)) or "-"
 
 
-def describe(family, name):
-    rows = published(family, name)
+def describe(name):
+    rows = published(name)
     size = rows[0].transforms().crop_size[0]
     model = build(name)
     nodes, macs = trace(name, model, size)
@@ -110,9 +106,8 @@ def describe(family, name):
 
 
 def make(folder):
-    names = [(family, name) for family, list_ in FAMILIES.items() for name in list_.split()]
-    for family, name in names:
+    for name in NETWORKS:
         with open(os.path.join(folder, name + ".txt"), "w", encoding="utf-8") as stream:
-            stream.write("\n".join(describe(family, name)) + "\n")
+            stream.write("\n".join(describe(name)) + "\n")
     with open(os.path.join(folder, "networks.txt"), "w", encoding="utf-8") as stream:
-        stream.write("".join(name + "\n" for _, name in names))
+        stream.write("".join(name + "\n" for name in NETWORKS))
