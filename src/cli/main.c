@@ -13,6 +13,7 @@
 #include "cli/help.h"
 #include "cli/screen.h"
 #include "cli/suggest.h"
+#include "cli/threads.h"
 
 const command *const commands[] = {
     &command_train, &command_eval, &command_predict, &command_inspect, &command_help, NULL,
@@ -82,6 +83,7 @@ static int flush_output(int status)
 
 int main(int count, char **values)
 {
+    threads_spin_briefly(values);
     hold_streams();
     signal(SIGPIPE, SIG_IGN); /* a reader that leaves must not end a training */
     signal(SIGXFSZ, SIG_IGN); /* a limit on files is a failure to write like others */
