@@ -17,7 +17,10 @@ static const graft_zoo_family *const families[] = {
     &graft_zoo_efficientnet_lite,
     &graft_zoo_googlenet,
     &graft_zoo_inception,
+    &graft_zoo_mnasnet,
+    &graft_zoo_mobilenet,
     &graft_zoo_resnet,
+    &graft_zoo_shufflenet,
     &graft_zoo_squeezenet,
     &graft_zoo_vgg,
 };

@@ -10,6 +10,7 @@ usual, in graft or in PyTorch. So a few batches are tried: a flip is of one of t
 
 Figures are distances divided by the largest of what is compared, and for gradients median and largest of their ratios to
 PyTorch's own distance, with the number of batches where it is not one. GRAFT_BINARY and GRAFT_PARITY_GRADIENTS name the two programs."""
+import collections
 import json
 import os
 import subprocess
@@ -22,6 +23,7 @@ import torch
 from PIL import Image
 from torch import nn
 from torchvision.models import get_model_weights
+from torchvision.ops import StochasticDepth
 
 import seeded
 
@@ -44,8 +46,15 @@ FAMILIES = [
            "features.denseblock4,features.norm5,classifier"),
     Family("googlenet", 64, "conv1.conv", "fc", "inception5b,fc", 0.3),
     Family("inception_v3", 299, "Conv2d_1a_3x3.conv", "fc", "Mixed_7c,fc", 0.4),
+    Family("mnasnet0_5 mnasnet0_75 mnasnet1_0 mnasnet1_3", 64, "layers.0", "classifier.1",
+           "layers.13,layers.14,layers.15,classifier"),
+    Family("mobilenet_v2", 64, "features.0.0", "classifier.1", "features.17,features.18,classifier"),
+    Family("mobilenet_v3_large", 64, "features.0.0", "classifier.3", "features.15,features.16,classifier"),
+    Family("mobilenet_v3_small", 64, "features.0.0", "classifier.3", "features.11,features.12,classifier"),
     Family("resnet18 resnet34 resnet50 resnet101 resnet152 resnext50_32x4d resnext101_32x8d resnext101_64x4d "
            "wide_resnet50_2 wide_resnet101_2", 64, "conv1", "fc", "layer4,fc"),
+    Family("shufflenet_v2_x0_5 shufflenet_v2_x1_0 shufflenet_v2_x1_5 shufflenet_v2_x2_0", 64, "conv1.0", "fc",
+           "stage4.3,conv5,fc"),
     Family("squeezenet1_0", 64, "features.0", "classifier.1", "features.12,classifier"),
     Family("squeezenet1_1", 64, "features.0", "classifier.1", "features.12,classifier"),
     Family("vgg11", 64, "features.0", "classifier.6", "features.18,classifier"),
@@ -103,10 +112,16 @@ class Network:
         if not holds:
             self.wrong.append(what)
 
+    def versioned(self, tensors):
+        """A state dict; without its modules' versions MNASNet refuses any."""
+        state = collections.OrderedDict(tensors)
+        state._metadata = self.model.state_dict()._metadata
+        return state
+
     def fresh(self, dtype):
         """The model as it was made, in this precision."""
         model = self.model.to(dtype)
-        model.load_state_dict(self.start)
+        model.load_state_dict(self.versioned(self.start))
         return model
 
     # -- Counts --
@@ -151,7 +166,7 @@ class Network:
         named = lambda name: patterns == ["all"] or any(name == p or name.startswith(p + ".") for p in patterns)
         model.train()
         for name, module in model.named_modules():
-            if isinstance(module, nn.Dropout) or isinstance(module, nn.BatchNorm2d) and (still or not named(name)):
+            if isinstance(module, (nn.Dropout, StochasticDepth)) or isinstance(module, nn.BatchNorm2d) and (still or not named(name)):
                 module.eval()
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(named(name))
@@ -237,7 +252,7 @@ class Network:
 
     def judge_saved(self, saved):
         """What graft saves opens strictly and is what it opened, to the bit."""
-        self.fresh(torch.float32).load_state_dict(saved, strict=True)
+        self.fresh(torch.float32).load_state_dict(self.versioned(saved), strict=True)
         different = [key for key, value in self.start.items() if not torch.equal(saved[key], value)]
         return "otherwise: %s" % different[:3] if different else ""
 

@@ -8,6 +8,7 @@
     published NAME URL PREFIX RESIZE CROP FILTER MEAN,... STD,... TOP1      the default first
 
 Nothing is computed: the tensors are on PyTorch's meta device and have shapes only."""
+import operator
 import os
 import re
 
@@ -22,15 +23,23 @@ alexnet
 densenet121 densenet161 densenet169 densenet201
 googlenet
 inception_v3
+mnasnet0_5 mnasnet0_75 mnasnet1_0 mnasnet1_3
+mobilenet_v2 mobilenet_v3_large mobilenet_v3_small
 resnet18 resnet34 resnet50 resnet101 resnet152 resnext50_32x4d resnext101_32x8d resnext101_64x4d
 wide_resnet50_2 wide_resnet101_2
+shufflenet_v2_x0_5 shufflenet_v2_x1_0 shufflenet_v2_x1_5 shufflenet_v2_x2_0
 squeezenet1_0 squeezenet1_1
 vgg11 vgg11_bn vgg13 vgg13_bn vgg16 vgg16_bn vgg19 vgg19_bn
 """.split()
 # As weights=DEFAULT makes them, with their auxiliary classifiers.
 ARGUMENTS = {name: {"transform_input": True, "init_weights": False} for name in ("googlenet", "inception_v3")}
-# What transform_input is made of is one node here, the last of them.
+# What is inside a node here, which has the name of the last of them: transform_input; of ShuffleNet, a half of x.chunk,
+# and the interleaved channels.
 INSIDE = {name: r"(getitem|unsqueeze|mul|add)(_\d+)?" for name in ("googlenet", "inception_v3")}
+INSIDE.update({name: r"stage\d\.(0\.getitem(_\d)?|\d\.(chunk|size|getitem_[2-5]|floordiv|view|transpose|contiguous))"
+               for name in NETWORKS if name.startswith("shufflenet")})
+# Into how many `a, b = ...` takes what apart: Debian's PyTorch cannot see it in Debian's Python.
+PARTS = {"chunk": 2, "size": 4}
 
 
 def build(name):
@@ -69,9 +78,13 @@ def visible(name, tracer):
             continue
         inside = re.fullmatch(INSIDE.get(name, "-"), path)
         inputs = list(dict.fromkeys(paths[x] for x in node.all_input_nodes))
+        if node.target is operator.mul and len(inputs) == 2:  # squeeze and excitation: the factor is the second here
+            inputs.reverse()
         paths[node] = "input" if node.op == "placeholder" else inputs[0] if inside else path
         if not inside:
             yield node, paths[node], inputs
+        if node.target == "mean":
+            paths[node] = "flatten"  # see mean()
 
 
 def trace(name, model, size):
@@ -83,10 +96,19 @@ def trace(name, model, size):
         if isinstance(module, nn.Linear):
             module.register_forward_hook(lambda m, _, y: macs.append(m.weight.numel() * y[0].numel() // y.shape[-1]))
     tracer = feature_extraction.NodePathTracer(leaf_modules=[])
+    tracer.iter = lambda proxy: (proxy[i] for i in range(PARTS[proxy.node.target]))
     graph = tracer.trace(model)
     ShapeProp(torch.fx.GraphModule(model, graph)).propagate(torch.empty(2, 3, size, size, device="meta"))
-    nodes = [(path, tuple(node.meta["tensor_meta"].shape[1:]), inputs) for node, path, inputs in visible(name, tracer)]
+    nodes = []
+    for node, path, inputs in visible(name, tracer):
+        shape = tuple(node.meta["tensor_meta"].shape[1:])
+        nodes += mean(path, shape, inputs) if node.target == "mean" else [(path, shape, inputs)]
     return nodes, sum(macs)
+
+
+def mean(path, shape, inputs):
+    """x.mean([2, 3]) is a pool here as elsewhere, and flatten behind it."""
+    return [(path, shape + (1, 1), inputs), ("flatten", shape, [path])]
 
 
 def dims(shape):
