@@ -13,12 +13,15 @@
 /* clang-format off */
 static const graft_zoo_family *const families[] = {
     &graft_zoo_alexnet,
+    &graft_zoo_convnext,
     &graft_zoo_densenet,
+    &graft_zoo_efficientnet,
     &graft_zoo_efficientnet_lite,
     &graft_zoo_googlenet,
     &graft_zoo_inception,
     &graft_zoo_mnasnet,
     &graft_zoo_mobilenet,
+    &graft_zoo_regnet,
     &graft_zoo_resnet,
     &graft_zoo_shufflenet,
     &graft_zoo_squeezenet,

@@ -32,12 +32,15 @@ typedef struct graft_zoo_family {
 } graft_zoo_family;
 
 extern const graft_zoo_family graft_zoo_alexnet;
+extern const graft_zoo_family graft_zoo_convnext;
 extern const graft_zoo_family graft_zoo_densenet;
+extern const graft_zoo_family graft_zoo_efficientnet;
 extern const graft_zoo_family graft_zoo_efficientnet_lite;
 extern const graft_zoo_family graft_zoo_googlenet;
 extern const graft_zoo_family graft_zoo_inception;
 extern const graft_zoo_family graft_zoo_mnasnet;
 extern const graft_zoo_family graft_zoo_mobilenet;
+extern const graft_zoo_family graft_zoo_regnet;
 extern const graft_zoo_family graft_zoo_resnet;
 extern const graft_zoo_family graft_zoo_shufflenet;
 extern const graft_zoo_family graft_zoo_squeezenet;

@@ -42,8 +42,14 @@ class Family:
 
 FAMILIES = [
     Family("alexnet", 96, "features.0", "classifier.6", "features.10,classifier"),
+    Family("convnext_tiny convnext_small convnext_base convnext_large", 64, "features.0.0", "classifier.2",
+           "features.7,classifier"),
     Family("densenet121 densenet161 densenet169 densenet201", 64, "features.conv0", "classifier",
            "features.denseblock4,features.norm5,classifier"),
+    Family("efficientnet_b0 efficientnet_b1 efficientnet_b2 efficientnet_b3 efficientnet_b4 efficientnet_b5 "
+           "efficientnet_b6 efficientnet_b7 efficientnet_v2_m efficientnet_v2_l", 64, "features.0.0", "classifier.1",
+           "features.7,features.8,classifier"),
+    Family("efficientnet_v2_s", 64, "features.0.0", "classifier.1", "features.6,features.7,classifier"),
     Family("googlenet", 64, "conv1.conv", "fc", "inception5b,fc", 0.3),
     Family("inception_v3", 299, "Conv2d_1a_3x3.conv", "fc", "Mixed_7c,fc", 0.4),
     Family("mnasnet0_5 mnasnet0_75 mnasnet1_0 mnasnet1_3", 64, "layers.0", "classifier.1",
@@ -51,6 +57,9 @@ FAMILIES = [
     Family("mobilenet_v2", 64, "features.0.0", "classifier.1", "features.17,features.18,classifier"),
     Family("mobilenet_v3_large", 64, "features.0.0", "classifier.3", "features.15,features.16,classifier"),
     Family("mobilenet_v3_small", 64, "features.0.0", "classifier.3", "features.11,features.12,classifier"),
+    Family("regnet_x_400mf regnet_x_800mf regnet_x_1_6gf regnet_x_3_2gf regnet_x_8gf regnet_x_16gf regnet_x_32gf "
+           "regnet_y_400mf regnet_y_800mf regnet_y_1_6gf regnet_y_3_2gf regnet_y_8gf regnet_y_16gf regnet_y_32gf", 64,
+           "stem.0", "fc", "trunk_output.block4,fc"),
     Family("resnet18 resnet34 resnet50 resnet101 resnet152 resnext50_32x4d resnext101_32x8d resnext101_64x4d "
            "wide_resnet50_2 wide_resnet101_2", 64, "conv1", "fc", "layer4,fc"),
     Family("shufflenet_v2_x0_5 shufflenet_v2_x1_0 shufflenet_v2_x1_5 shufflenet_v2_x2_0", 64, "conv1.0", "fc",

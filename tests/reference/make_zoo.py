@@ -17,14 +17,20 @@ from torch import nn
 from torch.fx.passes.shape_prop import ShapeProp
 from torchvision import models
 from torchvision.models import feature_extraction
+from torchvision.models.convnext import LayerNorm2d
 
 NETWORKS = """
 alexnet
+convnext_tiny convnext_small convnext_base convnext_large
 densenet121 densenet161 densenet169 densenet201
+efficientnet_b0 efficientnet_b1 efficientnet_b2 efficientnet_b3 efficientnet_b4 efficientnet_b5 efficientnet_b6
+efficientnet_b7 efficientnet_v2_s efficientnet_v2_m efficientnet_v2_l
 googlenet
 inception_v3
 mnasnet0_5 mnasnet0_75 mnasnet1_0 mnasnet1_3
 mobilenet_v2 mobilenet_v3_large mobilenet_v3_small
+regnet_x_400mf regnet_x_800mf regnet_x_1_6gf regnet_x_3_2gf regnet_x_8gf regnet_x_16gf regnet_x_32gf
+regnet_y_400mf regnet_y_800mf regnet_y_1_6gf regnet_y_3_2gf regnet_y_8gf regnet_y_16gf regnet_y_32gf
 resnet18 resnet34 resnet50 resnet101 resnet152 resnext50_32x4d resnext101_32x8d resnext101_64x4d
 wide_resnet50_2 wide_resnet101_2
 shufflenet_v2_x0_5 shufflenet_v2_x1_0 shufflenet_v2_x1_5 shufflenet_v2_x2_0
@@ -74,12 +80,14 @@ def visible(name, tracer):
     """(node, path, paths of its inputs) of what is a node here too; a node that is inside another stands for its input."""
     paths = {}
     for node, path in tracer.node_to_qualname.items():
-        if node.op == "output":
+        if node.op == "output" or node.op == "get_attr":  # layer_scale, which the mul behind it holds
             continue
         inside = re.fullmatch(INSIDE.get(name, "-"), path)
-        inputs = list(dict.fromkeys(paths[x] for x in node.all_input_nodes))
+        inputs = list(dict.fromkeys(paths[x] for x in node.all_input_nodes if x in paths))
         if node.target is operator.mul and len(inputs) == 2:  # squeeze and excitation: the factor is the second here
             inputs.reverse()
+        if node.target is operator.mul and len(inputs) < len(node.all_input_nodes):
+            path = path[:-len(".mul")]  # the node with NAME.layer_scale
         paths[node] = "input" if node.op == "placeholder" else inputs[0] if inside else path
         if not inside:
             yield node, paths[node], inputs
@@ -95,7 +103,7 @@ def trace(name, model, size):
             module.register_forward_hook(lambda m, _, y: macs.append(m.weight.numel() * y.shape[2] * y.shape[3]))
         if isinstance(module, nn.Linear):
             module.register_forward_hook(lambda m, _, y: macs.append(m.weight.numel() * y[0].numel() // y.shape[-1]))
-    tracer = feature_extraction.NodePathTracer(leaf_modules=[])
+    tracer = feature_extraction.NodePathTracer(leaf_modules=[LayerNorm2d])
     tracer.iter = lambda proxy: (proxy[i] for i in range(PARTS[proxy.node.target]))
     graph = tracer.trace(model)
     ShapeProp(torch.fx.GraphModule(model, graph)).propagate(torch.empty(2, 3, size, size, device="meta"))
@@ -115,6 +123,16 @@ def dims(shape):
     return ",".join(map(str, shape)) or "-"
 
 
+def in_order(tensors):
+    """Keys and tensors; layer_scale, which ConvNeXt has before its block, where it is used."""
+    for key, tensor in tensors.items():
+        scale = re.sub(r"block\.5\.bias$", "layer_scale", key)
+        if not key.endswith("layer_scale"):
+            yield key, tensor
+        if scale != key:
+            yield scale, tensors[scale]
+
+
 def describe(name):
     rows = published(name)
     size = rows[0].transforms().crop_size[0]
@@ -122,7 +140,7 @@ def describe(name):
     nodes, macs = trace(name, model, size)
     lines = ["size %d" % size]
     lines += ["node %s %s %s" % (path, dims(shape), ",".join(inputs) or "-") for path, shape, inputs in nodes]
-    lines += ["tensor %s %s" % (key, dims(tensor.shape)) for key, tensor in model.state_dict().items()]
+    lines += ["tensor %s %s" % (key, dims(tensor.shape)) for key, tensor in in_order(model.state_dict())]
     lines += ["macs %d" % macs, "parameters %d" % sum(p.numel() for p in model.parameters())]
     return lines + [published_line(row) for row in rows]
 
