@@ -83,6 +83,8 @@ def set_statistics(model, size):
         model(normalise(batch(8, size)))
     for m, momentum in zip(norms, usual):
         m.momentum = momentum
+        # A channel that is silent in all of them would be multiplied by 1 / sqrt(epsilon) in another picture.
+        m.running_var.clamp_(min=1e-3 * m.running_var.mean().item())
     for hook in hooks:
         hook.remove()
     return sum(macs)
