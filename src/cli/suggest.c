@@ -18,21 +18,18 @@ typedef struct foreign_word {
     const char *reason; /* then: why, or what to do instead */
 } foreign_word;
 
-#define ONE_SIZE "pictures are brought to the size that the network was trained with"
 #define CPU_ONLY "graft computes on the CPU; --threads says on how many cores"
 #define SGD_ONLY "graft trains by SGD with --lr, --momentum and --weight-decay"
 #define ALL_EPOCHS \
     "all --epochs are run; where more than the head trains, the best on the held-out pictures is kept"
-#define NO_RESUME      "a run cannot be resumed; its model.safetensors is whole and can be used"
-#define POSITIONAL     "folders and pictures are given without an option"
-#define CLASS_FOLDERS  "the classes are the names of DATA's folders"
-#define FLOAT_ONLY     "graft computes in 32-bit floating point"
-#define PLAIN_AUGMENT  "graft has crops, mirror images, rotation and colour jitter: --augment"
-#define CROSS_ENTROPY  "graft trains by plain cross-entropy"
-#define ALWAYS_SAYS    "graft says what it does as long as --quiet is not given, and more with --json"
-#define ONE_PROCESS    "graft is one process; --threads says how many cores compute, --workers how many decode"
-#define NOT_LOGGED     "RUN's history.csv has every epoch, and --json says them as they come"
-#define HEAD_IS_LINEAR "the new head is one linear layer"
+#define NO_RESUME     "a run cannot be resumed; its model.safetensors is whole and can be used"
+#define POSITIONAL    "folders and pictures are given without an option"
+#define CLASS_FOLDERS "the classes are the names of DATA's folders"
+#define FLOAT_ONLY    "graft computes in 32-bit floating point"
+#define PLAIN_AUGMENT "graft has crops, mirror images, rotation and colour jitter: --augment"
+#define ALWAYS_SAYS   "graft says what it does as long as --quiet is not given, and more with --json"
+#define ONE_PROCESS   "graft is one process; --threads says how many cores compute, --workers how many decode"
+#define NOT_LOGGED    "RUN's history.csv has every epoch, and --json says them as they come"
 
 static const foreign_word foreign[] = {
     {"batch-size", "batch", NULL},
@@ -154,14 +151,13 @@ static const foreign_word foreign[] = {
     {"logits", "emit", NULL},
     {"probs", "emit", NULL},
     {"probabilities", "emit", NULL},
-    {"imgsz", NULL, ONE_SIZE},
-    {"img-size", NULL, ONE_SIZE},
-    {"image-size", NULL, ONE_SIZE},
-    {"input-size", NULL, ONE_SIZE},
-    {"size", NULL, ONE_SIZE},
-    {"resize", NULL, ONE_SIZE},
-    {"crop-size", NULL, ONE_SIZE},
-    {"train-crop-size", NULL, ONE_SIZE},
+    {"imgsz", "size", NULL},
+    {"img-size", "size", NULL},
+    {"image-size", "size", NULL},
+    {"input-size", "size", NULL},
+    {"resize", "size", NULL},
+    {"crop-size", "size", NULL},
+    {"train-crop-size", "size", NULL},
     {"device", NULL, CPU_ONLY},
     {"gpu", NULL, CPU_ONLY},
     {"gpus", NULL, CPU_ONLY},
@@ -200,11 +196,11 @@ static const foreign_word foreign[] = {
     {"mixup", NULL, PLAIN_AUGMENT},
     {"cutmix", NULL, PLAIN_AUGMENT},
     {"random-erase", NULL, PLAIN_AUGMENT},
-    {"loss", NULL, CROSS_ENTROPY},
-    {"label-smoothing", NULL, CROSS_ENTROPY},
-    {"class-weights", NULL, CROSS_ENTROPY},
-    {"dropout", NULL, HEAD_IS_LINEAR},
-    {"hidden", NULL, HEAD_IS_LINEAR},
+    {"criterion", "loss", NULL},
+    {"smoothing", "label-smoothing", NULL},
+    {"class-weights", NULL, "all pictures weigh the same"},
+    {"dropout", "head", NULL},
+    {"hidden", "head", NULL},
     {"verbose", NULL, ALWAYS_SAYS},
     {"v", NULL, ALWAYS_SAYS},
     {"distributed", NULL, ONE_PROCESS},
