@@ -10,7 +10,11 @@ void threads_spin_briefly(char **values)
 {
     static const char name[] = "GOMP_SPINCOUNT";
     if (getenv(name) || getenv("OMP_WAIT_POLICY"))
-        return; /* whoever sets one of them has a reason, or we have been here */
-    if (setenv(name, "1000", 0) == 0)
-        execv("/proc/self/exe", values); /* where this fails all goes on as it is */
+        return;      /* whoever sets one of them has a reason, or we have been here */
+    char path[4096]; /* by its own name, so that `ps` shows that one */
+    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+    if (length <= 0 || setenv(name, "1000", 0) != 0)
+        return;
+    path[length] = 0;
+    execv(path, values); /* where this fails all goes on as it is */
 }
