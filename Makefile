@@ -3,7 +3,7 @@ JOBS   := $(shell nproc)
 PREFIX ?= /usr/local
 BUILD  := build
 
-.PHONY: all configure demo check parity parity-weights coverage weights stamps install format fuzz clean
+.PHONY: all configure demo check parity parity-weights coverage weights stamps install format fuzz bench bench-time bench-ready clean
 
 all: configure
 	@cmake --build $(BUILD) -j $(JOBS)
@@ -71,6 +71,21 @@ fuzz:
 	@cmake -S . -B build-fuzz -DGRAFT_FUZZ=ON -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_TYPE=RelWithDebInfo --log-level=WARNING
 	@cmake --build build-fuzz -j $(JOBS)
 	@scripts/fuzz.sh build-fuzz $(SECONDS)
+
+# graft beside PyTorch, on HYMENOPTERA= (ants and bees, train/ and val/): see bench/README.md.
+BENCH = PYTHONPATH=$(BUILD)/reference-python /usr/bin/python3
+bench-ready:
+	@test -d "$(HYMENOPTERA)/train" || { echo "make bench HYMENOPTERA=DIR: a folder with train/ and val/" >&2; exit 1; }
+	@scripts/install-dependencies.sh build check demo
+	@scripts/get-reference.sh $(BUILD)/reference-python
+	@$(MAKE) --no-print-directory all weights stamps
+
+bench: bench-ready
+	@$(BENCH) bench/figures.py --both --hymenoptera "$(HYMENOPTERA)"
+
+bench-time: bench-ready
+	@$(BENCH) bench/timing.py --hymenoptera "$(HYMENOPTERA)"
+	@$(BENCH) bench/installed.py
 
 clean:
 	@rm -rf build build-sanitize build-coverage build-fuzz

@@ -1,0 +1,101 @@
+"""Size of what is installed beyond a bare Debian: graft with its libraries, and PyTorch with its own.
+
+A package counts with everything it depends on, as dpkg says (Installed-Size), less what the required packages of
+every Debian bring already."""
+import argparse
+import json
+import os
+import re
+import subprocess
+import tempfile
+
+
+def said(*command):
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+class Packages:
+    """What is installed: sizes in bytes, dependencies, and which package stands for a virtual one."""
+
+    def __init__(self):
+        form = "${Package}\t${Installed-Size}\t${Priority}\t${Pre-Depends}, ${Depends}\t${Provides}\t${Status}\n"
+        self.size, self.needs, self.provider, self.required = {}, {}, {}, []
+        for line in said("dpkg-query", "-W", "-f", form).splitlines():
+            name, size, priority, needs, provides, status = line.split("\t")
+            if not status.endswith(" installed"):
+                continue
+            self.size[name], self.needs[name] = int(size) * 1024, self.alternatives(needs)
+            self.provider[name] = name
+            for group in self.alternatives(provides):
+                self.provider.setdefault(group[0], name)
+            if priority == "required":
+                self.required.append(name)
+
+    @staticmethod
+    def alternatives(text):
+        """"a (>= 1) | b, c:any" as [["a", "b"], ["c"]]."""
+        groups = [[re.split(r"[ (:]", word.strip())[0] for word in group.split("|")] for group in text.split(",")]
+        return [group for group in groups if group[0]]
+
+    def closure(self, names):
+        found, left = set(), list(names)
+        while left:
+            name = left.pop()
+            if name not in found:
+                found.add(name)
+                for group in self.needs[name]:
+                    left += [self.provider[word] for word in group if word in self.provider][:1]
+        return found
+
+    def beyond_bare(self, names):
+        return sorted(self.closure(names) - self.closure(self.required), key=lambda name: -self.size[name])
+
+
+def libraries(program):
+    """The packages whose libraries a program is linked with."""
+    paths = re.findall(r"=> (/\S+)", said("ldd", program))
+    packages = set()
+    for path in paths:
+        for candidate in (path, os.path.realpath(path), re.sub("^/lib", "/usr/lib", path), re.sub("^/usr", "", path)):
+            owner = subprocess.run(["dpkg-query", "-S", candidate], capture_output=True, text=True).stdout
+            if owner:
+                packages.add(owner.split(":")[0])
+                break
+    return sorted(packages)
+
+
+def tree_size(folder):
+    """Bytes on disk, a file with several names once."""
+    seen = {}
+    for root, folders, files in os.walk(folder):
+        for name in folders + files:
+            about = os.lstat(os.path.join(root, name))
+            seen[about.st_ino] = about.st_blocks * 512
+    return sum(seen.values())
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", metavar="DIR", default="build")
+    parser.add_argument("--results", metavar="DIR",
+                        default=os.path.join(os.path.dirname(os.path.abspath(__file__)), "results"))
+    given = parser.parse_args()
+    packages = Packages()
+    with tempfile.TemporaryDirectory() as prefix:
+        said("cmake", "--install", given.build, "--prefix", prefix)
+        own = tree_size(prefix)
+        below_graft = packages.beyond_bare(libraries(os.path.join(prefix, "bin", "graft")))
+    below_torch = packages.beyond_bare(["python3-torch", "python3-torchvision", "libopenblas0-openmp"])
+    result = {side: {"bytes": extra + sum(packages.size[name] for name in names), "own": extra,
+                     "packages": {name: packages.size[name] for name in names}}
+              for side, extra, names in (("graft", own, below_graft), ("torch", 0, below_torch))}
+    os.makedirs(given.results, exist_ok=True)
+    with open(os.path.join(given.results, "installed.json"), "w", encoding="utf-8") as stream:
+        json.dump(result, stream, indent=1)
+        stream.write("\n")
+    for side, row in result.items():
+        print("%-6s %7.1f MB in %d packages beyond a bare Debian" %
+              (side, row["bytes"] / 1e6, len(row["packages"])) + (", its own tree %.1f MB" % (own / 1e6) if row["own"] else ""))
+
+
+main()

@@ -1,0 +1,65 @@
+"""graft's side of the figures: the command, as a user runs it. A run is {"accuracy": ..., "log_loss": ...}."""
+import json
+import os
+import subprocess
+import tempfile
+
+import machine
+
+
+class Graft:
+    name = "graft"
+
+    def __init__(self, given):
+        self.binary, self.threads = given.graft, given.threads
+        self.about = machine.of_graft(given.graft, given.threads)
+
+    def call(self, *words, stdin=None):
+        """The records that a subcommand prints."""
+        command = [self.binary, *words, "--json", "--threads", str(self.threads)]
+        said = subprocess.run(command, input=stdin, check=True, stdout=subprocess.PIPE, text=True).stdout
+        return [json.loads(line) for line in said.splitlines()]
+
+    def fit(self, data, *options):
+        """Trains on a folder with train/ and val/; what `graft eval` says of val/."""
+        with tempfile.TemporaryDirectory() as work:
+            run = os.path.join(work, "run")
+            self.call("train", data, "--out", run, "--quiet", *options)
+            said = self.call("eval", run, "--quiet")[-1]
+            return {"accuracy": said["accuracy"], "log_loss": said["log_loss"]}
+
+    def published(self, folder):
+        """The logits of all pictures below a folder of class folders: {relative path: (1000)}."""
+        paths = [os.path.join(folder, label, name) for label in os.listdir(folder)
+                 for name in os.listdir(os.path.join(folder, label)) if name.endswith(".jpg")]
+        said = self.call("predict", "--model", "efficientnet_lite0", "--emit", "logits", "-", stdin="\n".join(paths))
+        return {os.path.relpath(record["path"], folder): record["logits"] for record in said}
+
+    def head(self, folder, seeds):
+        return [self.fit(folder, "--pictures", "as-pillow", "--seed", str(seed)) for seed in seeds]
+
+    def stamps(self, folder, partitions):
+        """A run is a partition, {relative path: fold}: together its heads judge every picture once."""
+        runs = []
+        for seed, partition in enumerate(partitions):
+            total = {"accuracy": 0.0, "log_loss": 0.0}
+            for fold in sorted(set(partition.values())):
+                with tempfile.TemporaryDirectory() as data:
+                    held_out = lay_out(data, folder, partition, fold)
+                    for key, value in self.fit(data, "--pictures", "as-seen", "--seed", str(seed)).items():
+                        total[key] += value * held_out / len(partition)
+            runs.append(total)
+        return runs
+
+    def all(self, folder, seeds):
+        return [self.fit(folder, "--pictures", "as-pillow", "--trainable", "all", "--seed", str(seed))
+                for seed in seeds]
+
+
+def lay_out(data, folder, partition, fold):
+    """train/ and val/ of links, as a fold has them; how many are in val/."""
+    for name, its_fold in partition.items():
+        link = os.path.join(data, "val" if its_fold == fold else "train", name)
+        os.makedirs(os.path.dirname(link), exist_ok=True)
+        os.symlink(os.path.realpath(os.path.join(folder, name)), link)
+    return sum(its_fold == fold for its_fold in partition.values())
