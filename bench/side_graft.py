@@ -32,8 +32,9 @@ class Graft:
         """The logits of all pictures below a folder of class folders: {relative path: (1000)}."""
         paths = [os.path.join(folder, label, name) for label in os.listdir(folder)
                  for name in os.listdir(os.path.join(folder, label)) if name.endswith(".jpg")]
-        said = self.call("predict", "--model", "efficientnet_lite0", "--emit", "logits", "-", stdin="\n".join(paths))
-        return {os.path.relpath(record["path"], folder): record["logits"] for record in said}
+        said = self.call("predict", "--model", "efficientnet_lite0", "--pictures", "as-pillow", "--emit", "logits",
+                         "--top", "0", "-", stdin="\n".join(paths))
+        return {os.path.relpath(record["path"], folder): in_order(record["predictions"]) for record in said}
 
     def head(self, folder, seeds):
         return [self.fit(folder, "--pictures", "as-pillow", "--seed", str(seed)) for seed in seeds]
@@ -54,6 +55,10 @@ class Graft:
     def all(self, folder, seeds):
         return [self.fit(folder, "--pictures", "as-pillow", "--trainable", "all", "--seed", str(seed))
                 for seed in seeds]
+
+
+def in_order(predictions):
+    return [row["logit"] for row in sorted(predictions, key=lambda row: row["index"])]
 
 
 def lay_out(data, folder, partition, fold):
