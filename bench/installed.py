@@ -9,7 +9,6 @@ import re
 import subprocess
 import tempfile
 
-
 def said(*command):
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
@@ -86,16 +85,17 @@ def main():
         own = tree_size(prefix)
         below_graft = packages.beyond_bare(libraries(os.path.join(prefix, "bin", "graft")))
     below_torch = packages.beyond_bare(["python3-torch", "python3-torchvision", "libopenblas0-openmp"])
-    result = {side: {"bytes": extra + sum(packages.size[name] for name in names), "own": extra,
+    sides = {"graft": (own, below_graft), "PyTorch": (0, below_torch)}
+    result = {side: {"bytes": extra + sum(packages.size[name] for name in names), "own tree": extra,
                      "packages": {name: packages.size[name] for name in names}}
-              for side, extra, names in (("graft", own, below_graft), ("torch", 0, below_torch))}
+              for side, (extra, names) in sides.items()}
     os.makedirs(given.results, exist_ok=True)
     with open(os.path.join(given.results, "installed.json"), "w", encoding="utf-8") as stream:
         json.dump(result, stream, indent=1)
         stream.write("\n")
     for side, row in result.items():
-        print("%-6s %7.1f MB in %d packages beyond a bare Debian" %
-              (side, row["bytes"] / 1e6, len(row["packages"])) + (", its own tree %.1f MB" % (own / 1e6) if row["own"] else ""))
+        print("%-8s %7.1f MB beyond a bare Debian: %.1f MB of its own and %d packages" %
+              (side, row["bytes"] / 1e6, row["own tree"] / 1e6, len(row["packages"])))
 
 
 main()
