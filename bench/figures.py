@@ -22,7 +22,7 @@ def arguments():
     parser.add_argument("--side", choices=["torch", "graft"], default="torch")
     parser.add_argument("--both", action="store_true", help="both sides, one after the other")
     parser.add_argument("--hymenoptera", metavar="DIR", required=True, help="ants and bees: train/ and val/")
-    parser.add_argument("--stamps", metavar="DIR", default="stamps", help="as scripts/lay-out-stamps.sh lays them out")
+    parser.add_argument("--stamps", metavar="DIR", default="stamps", help="what scripts/lay-out-stamps.sh made")
     parser.add_argument("--graft", metavar="FILE", default="build/graft")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--results", metavar="DIR", default=os.path.join(HERE, "results"))

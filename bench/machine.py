@@ -31,8 +31,9 @@ def of_torch(threads):
 
 def asked_of_torch(threads):
     """The same, where this process is to stay small."""
-    said = subprocess.run([sys.executable, "-c", "import json, machine; print(json.dumps(machine.of_torch(%d)))" % threads],
-                          check=True, capture_output=True, text=True, cwd=os.path.dirname(os.path.abspath(__file__)))
+    program = "import json, machine; print(json.dumps(machine.of_torch(%d)))" % threads
+    said = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True,
+                          cwd=os.path.dirname(os.path.abspath(__file__)))
     return json.loads(said.stdout)
 
 

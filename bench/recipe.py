@@ -1,6 +1,7 @@
 """graft's recipes in PyTorch: how pictures become input, the head on kept features, all layers, the figures.
 
-The module of EfficientNet-Lite0 is package efficientnet-lite-pytorch's, from PYTHONPATH (scripts/get-reference.sh)."""
+The module of EfficientNet-Lite0 is package efficientnet-lite-pytorch's, from PYTHONPATH: see
+scripts/get-reference.sh."""
 import copy
 import math
 import os
@@ -44,9 +45,11 @@ def scale(image):
     return (transforms.functional.pil_to_tensor(image).float() - 127) / 128
 
 
-PLAIN = transforms.Compose([transforms.Resize(256), transforms.CenterCrop(224), scale])
-FLIP = transforms.Compose([transforms.Resize(256), transforms.CenterCrop(224), transforms.RandomHorizontalFlip(), scale])
-CROP = transforms.Compose([transforms.RandomResizedCrop(224, scale=(.5, 1)), transforms.RandomHorizontalFlip(), scale])
+CENTRE = [transforms.Resize(256), transforms.CenterCrop(224)]
+MIRROR = [transforms.RandomHorizontalFlip()]
+PLAIN = transforms.Compose(CENTRE + [scale])
+FLIP = transforms.Compose(CENTRE + MIRROR + [scale])
+CROP = transforms.Compose([transforms.RandomResizedCrop(224, scale=(.5, 1))] + MIRROR + [scale])
 
 
 def pictures(folder, transform=PLAIN, sight="as-pillow"):

@@ -32,7 +32,7 @@ def parts(data, transform):
 
 
 def train_head(model, train, val, epochs, workers):
-    """The backbone runs every epoch; its layers are frozen and in evaluation mode, so autograd saves nothing of it."""
+    """The backbone runs every epoch; it is frozen and in evaluation mode, so autograd saves nothing of it."""
     for name, parameter in model.named_parameters():
         parameter.requires_grad = name.startswith("_fc.")
     loader = DataLoader(train, batch_size=32, shuffle=True, num_workers=workers, persistent_workers=workers > 0)
