@@ -2,6 +2,7 @@
 import json
 import os
 import subprocess
+import sys
 import tempfile
 
 import machine
@@ -26,7 +27,7 @@ class Graft:
             run = os.path.join(work, "run")
             self.call("train", data, "--out", run, "--quiet", *options)
             said = self.call("eval", run, "--quiet")[-1]
-            return {"accuracy": said["accuracy"], "log_loss": said["log_loss"]}
+            return {"accuracy": said["accuracy"], "log_loss": said["log_loss"], "pictures": said["pictures"]}
 
     def published(self, folder):
         """The logits of all pictures below a folder of class folders: {relative path: (1000)}."""
@@ -43,13 +44,14 @@ class Graft:
         """A run is a partition, {relative path: fold}: together its heads judge every picture once."""
         runs = []
         for seed, partition in enumerate(partitions):
-            total = {"accuracy": 0.0, "log_loss": 0.0}
+            parts = []
             for fold in sorted(set(partition.values())):
                 with tempfile.TemporaryDirectory() as data:
-                    held_out = lay_out(data, folder, partition, fold)
-                    for key, value in self.fit(data, "--pictures", "as-seen", "--seed", str(seed)).items():
-                        total[key] += value * held_out / len(partition)
-            runs.append(total)
+                    lay_out(data, folder, partition, fold)
+                    parts.append(self.fit(data, "--pictures", "as-seen", "--seed", str(seed)))
+            runs.append(together(parts))
+            if runs[-1]["pictures"] != len(partition):
+                sys.exit("graft read %d of %d pictures" % (runs[-1]["pictures"], len(partition)))
         return runs
 
     def all(self, folder, seeds):
@@ -62,9 +64,15 @@ def in_order(predictions):
 
 
 def lay_out(data, folder, partition, fold):
-    """train/ and val/ of links, as a fold has them; how many are in val/."""
+    """train/ and val/ of links, as a fold has them."""
     for name, its_fold in partition.items():
         link = os.path.join(data, "val" if its_fold == fold else "train", name)
         os.makedirs(os.path.dirname(link), exist_ok=True)
         os.symlink(os.path.realpath(os.path.join(folder, name)), link)
-    return sum(its_fold == fold for its_fold in partition.values())
+
+
+def together(parts):
+    """The figures of several sets of pictures as those of one."""
+    count = sum(part["pictures"] for part in parts)
+    return {"pictures": count, **{key: sum(part[key] * part["pictures"] for part in parts) / count
+                                  for key in ("accuracy", "log_loss")}}
