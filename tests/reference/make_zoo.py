@@ -1,4 +1,4 @@
-"""torchvision's networks as torchvision has them: zoo/NAME.txt, and their names in zoo/networks.txt. Lines:
+"""torchvision's networks as torchvision has them, and EfficientNet-Lite as its own package does: zoo/NAME.txt, and their names in zoo/networks.txt. Lines:
 
     size PIXELS
     node NAME DIMS INPUT,... as NodePathTracer names it, in training; its output for one picture, without the batch
@@ -13,6 +13,7 @@ import os
 import re
 
 import torch
+from efficientnet_lite_pytorch import model as lite, utils as lite_utils
 from torch import nn
 from torch.fx.passes.shape_prop import ShapeProp
 from torchvision import models
@@ -35,6 +36,7 @@ resnet18 resnet34 resnet50 resnet101 resnet152 resnext50_32x4d resnext101_32x8d 
 wide_resnet50_2 wide_resnet101_2
 shufflenet_v2_x0_5 shufflenet_v2_x1_0 shufflenet_v2_x1_5 shufflenet_v2_x2_0
 squeezenet1_0 squeezenet1_1
+efficientnet_lite0 efficientnet_lite1 efficientnet_lite2 efficientnet_lite3 efficientnet_lite4
 vgg11 vgg11_bn vgg13 vgg13_bn vgg16 vgg16_bn vgg19 vgg19_bn
 """.split()
 # As weights=DEFAULT makes them, with their auxiliary classifiers.
@@ -42,7 +44,7 @@ ARGUMENTS = {name: {"transform_input": True, "init_weights": False} for name in 
 # What is inside a node here, which has the name of the last of them: transform_input; of ShuffleNet, a half of x.chunk,
 # and the interleaved channels.
 INSIDE = {name: r"(getitem|unsqueeze|mul|add)(_\d+)?" for name in ("googlenet", "inception_v3")}
-INSIDE.update({name: r"stage\d\.(0\.getitem(_\d)?|\d\.(chunk|size|getitem_[2-5]|floordiv|view|transpose|contiguous))"
+INSIDE.update({name: r"stage\d\.(0\.getitem(_\d)?|\d\.(chunk|getitem_[2-5]|floordiv|view|transpose|contiguous))"
                for name in NETWORKS if name.startswith("shufflenet")})
 # Into how many `a, b = ...` takes what apart: Debian's PyTorch cannot see it in Debian's Python.
 PARTS = {"chunk": 2, "size": 4}
@@ -54,6 +56,8 @@ def build(name):
     try:
         for key in saved:
             setattr(nn.init, key, lambda tensor, *_, **__: tensor)
+        if "lite" in name:
+            return lite.EfficientNet.from_name(name.replace("_", "-")).to("meta").train()
         return getattr(models, name)(weights=None, **ARGUMENTS.get(name, {})).to("meta").train()
     finally:
         for key, value in saved.items():
@@ -62,6 +66,8 @@ def build(name):
 
 def published(name):
     """The rows of its enum, the default first."""
+    if "lite" in name:
+        return []
     enum = models.get_model_weights(name)
     return [enum.DEFAULT] + [row for row in enum if row is not enum.DEFAULT]
 
@@ -80,13 +86,13 @@ def visible(name, tracer):
     """(node, path, paths of its inputs) of what is a node here too; a node that is inside another stands for its input."""
     paths = {}
     for node, path in tracer.node_to_qualname.items():
-        if node.op == "output" or node.op == "get_attr":  # layer_scale, which the mul behind it holds
-            continue
-        inside = re.fullmatch(INSIDE.get(name, "-"), path)
         inputs = list(dict.fromkeys(paths[x] for x in node.all_input_nodes if x in paths))
+        inside = re.fullmatch(INSIDE.get(name, "-"), path)
+        if node.op in ("output", "get_attr") or node.target == "size" or inside and not inputs:
+            continue  # numbers, and layer_scale, which the mul behind it holds
         if node.target is operator.mul and len(inputs) == 2:  # squeeze and excitation: the factor is the second here
             inputs.reverse()
-        if node.target is operator.mul and len(inputs) < len(node.all_input_nodes):
+        elif node.target is operator.mul and len(node.all_input_nodes) == 2:
             path = path[:-len(".mul")]  # the node with NAME.layer_scale
         paths[node] = "input" if node.op == "placeholder" else inputs[0] if inside else path
         if not inside:
@@ -103,7 +109,8 @@ def trace(name, model, size):
             module.register_forward_hook(lambda m, _, y: macs.append(m.weight.numel() * y.shape[2] * y.shape[3]))
         if isinstance(module, nn.Linear):
             module.register_forward_hook(lambda m, _, y: macs.append(m.weight.numel() * y[0].numel() // y.shape[-1]))
-    tracer = feature_extraction.NodePathTracer(leaf_modules=[LayerNorm2d])
+    tracer = feature_extraction.NodePathTracer(leaf_modules=[LayerNorm2d, lite_utils.Conv2dStaticSamePadding],
+                                                    autowrap_functions=(lite.drop_connect,))
     tracer.iter = lambda proxy: (proxy[i] for i in range(PARTS[proxy.node.target]))
     graph = tracer.trace(model)
     ShapeProp(torch.fx.GraphModule(model, graph)).propagate(torch.empty(2, 3, size, size, device="meta"))
@@ -135,8 +142,8 @@ def in_order(tensors):
 
 def describe(name):
     rows = published(name)
-    size = rows[0].transforms().crop_size[0]
     model = build(name)
+    size = rows[0].transforms().crop_size[0] if rows else model.input_image_size
     nodes, macs = trace(name, model, size)
     lines = ["size %d" % size]
     lines += ["node %s %s %s" % (path, dims(shape), ",".join(inputs) or "-") for path, shape, inputs in nodes]
