@@ -54,7 +54,7 @@ def normalise(pixels, row=None):
 
 @torch.no_grad()
 def draw_weights(model):
-    with_norm = any(isinstance(m, (nn.BatchNorm2d, nn.LayerNorm)) for m in model.modules())
+    with_norm = any(isinstance(m, nn.BatchNorm2d) for m in model.modules())
     for module in model.modules():
         if isinstance(module, (nn.BatchNorm2d, nn.LayerNorm)):
             nn.init.uniform_(module.weight, 0.1, 1)
@@ -76,11 +76,14 @@ def set_statistics(model, size):
         for m in model.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
     norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
     usual = [m.momentum for m in norms]
-    model.train()
+    model.train(bool(norms))
     for m in norms:
         m.momentum = 1.0
     with torch.no_grad():
-        model(normalise(batch(8, size)))
+        logits = model(normalise(batch(8, size)))
+        if any(isinstance(m, nn.LayerNorm) for m in model.modules()):  # what all have in common would hide the rest
+            last = [m for m in model.modules() if isinstance(m, nn.Linear)][-1]
+            last.bias -= logits.mean(0)
     for m, momentum in zip(norms, usual):
         m.momentum = momentum
         # A channel that is silent in all of them would be multiplied by 1 / sqrt(epsilon) in another picture.
