@@ -36,7 +36,9 @@ typedef struct graft_network {
     const char *head;         /* the module that a new head of several layers replaces: "classifier" */
     const char *auxiliary[2]; /* class layers of auxiliary classifiers, replaced too; NULL: none */
     int size;                 /* pictures are (3, size, size) where nobody says otherwise */
-    int classes;              /* of the published head */
+    float divisor, mean[3],
+        std[3];  /* of its pictures where no published file says; divisor 0: ImageNet's usual */
+    int classes; /* of the published head */
     const graft_published *published; /* the first is what graft uses where nobody says otherwise */
     size_t published_count;           /* 0: nothing is published under this name */
 } graft_network;

@@ -107,6 +107,9 @@ static const graft_published lite0[] = {
                     .class_layer = "_fc",                              \
                     .head = "_fc",                                     \
                     .size = pixels,                                    \
+                    .divisor = 1.0F,                                   \
+                    .mean = {127.0F, 127.0F, 127.0F},                  \
+                    .std = {128.0F, 128.0F, 128.0F},                   \
                     .classes = 1000,                                   \
                     __VA_ARGS__},                                      \
         .build = build, .shape = &(const lite){width, depth, dropout}, \
