@@ -57,6 +57,7 @@ static void test_layers_are_read(void **state)
     check_layers("  linear(16)  relu dropout(0.25)   linear ", 3, "linear(16) relu dropout(0.25) linear(3)");
     check_layers("linear(5) linear(1048576)", 0, "linear(5) linear(1048576)");
     check_layers("dropout(0)", 0, "dropout(0)");
+    check_layers("avgpool flatten linear", 3, "avgpool flatten linear(3)");
 }
 
 static void check_bad(const char *text, size_t place, const char *words)
@@ -210,6 +211,25 @@ static void test_heads_that_do_not_fit(void **state)
     check_head("relu", GRAFT_ESHAPE, "ends in 1280 numbers where there are 3 classes");
     check_head("linear(4)", GRAFT_ESHAPE, "ends in 4 numbers");
     check_head("linear(3) linear(", GRAFT_EARGUMENT, "column 18");
+}
+
+/* What SqueezeNet's head module gets is no row of features yet. */
+static void test_a_head_behind_convolutions(void **state)
+{
+    (void)state;
+    graft_model *model;
+    assert_int_equal(graft_model_create(&model, "squeezenet1_1", 1), GRAFT_OK);
+    assert_int_equal(graft_model_replace_head(model, "linear", names, 3, GRAFT_START_ZERO, 5), GRAFT_ESHAPE);
+    assert_non_null(strstr(graft_error_message(), "node classifier: "));
+    assert_non_null(strstr(graft_error_message(), "a flatten makes it so"));
+    assert_int_equal(graft_model_replace_head(model, "avgpool flatten linear(16) relu linear", names, 3,
+                                              GRAFT_START_ZERO, 5),
+                     GRAFT_OK);
+    assert_string_equal(graft_model_head(model), "classifier");
+    assert_int_equal(tensor_of(model, "classifier.2.weight")->shape.dims[1], 512);
+    assert_int_equal(tensor_of(model, "classifier.4.weight")->shape.dims[0], 3);
+    assert_int_equal(model->class_count, 3);
+    graft_model_free(model);
 }
 
 /* An executor wants the loss that fits the head. */
@@ -387,6 +407,7 @@ int main(void)
         cmocka_unit_test(test_any_node_can_be_replaced),
         cmocka_unit_test(test_what_cannot_be_replaced),
         cmocka_unit_test(test_heads_that_do_not_fit),
+        cmocka_unit_test(test_a_head_behind_convolutions),
         cmocka_unit_test(test_losses_that_do_not_fit),
         cmocka_unit_test(test_failing_allocations_leave_the_model),
         cmocka_unit_test(test_size),

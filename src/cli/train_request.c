@@ -16,10 +16,8 @@ const option train_options[] = {
      "weights to start from: a checkpoint of PyTorch or a safetensors file; \"none\": random ones", TEXT},
     {"head", "linear|mlp|LAYERS", "linear",
      "the new head: the class layer alone; or layers in place of the network's whole head, as in "
-     "\"linear(4096) relu "
-     "dropout(0.5) linear\" (also gelu, batchnorm, layernorm, logsoftmax); mlp: linear(512) relu "
-     "dropout(0.5) "
-     "linear",
+     "\"linear(4096) relu dropout(0.5) linear\" (also gelu, batchnorm, layernorm, logsoftmax, avgpool, "
+     "flatten); mlp: linear(512) relu dropout(0.5) linear",
      TEXT},
     {"size", "N", "the network's", "pictures of N x N; what is resized before the crop grows with it", WHOLE,
      1, 4096},

@@ -30,6 +30,8 @@ static const struct word {
     {"batchnorm", &graft_op_batch_norm, ARGUMENT_NONE},
     {"layernorm", &graft_op_layer_norm, ARGUMENT_NONE},
     {"logsoftmax", &graft_op_log_softmax, ARGUMENT_NONE},
+    {"avgpool", &graft_op_adaptive_avg_pool2d, ARGUMENT_NONE}, /* over the whole picture */
+    {"flatten", &graft_op_flatten, ARGUMENT_NONE},
 };
 
 enum { WORDS = sizeof words / sizeof words[0] };

@@ -18,6 +18,7 @@ typedef struct graft_layers {
         graft_drop_attributes drop;
         graft_batch_norm_attributes batch_norm; /* the usual numbers are zeros */
         graft_layer_norm_attributes layer_norm;
+        graft_size_attributes size;
     } attributes[GRAFT_LAYERS];
 } graft_layers;
 

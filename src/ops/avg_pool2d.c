@@ -56,7 +56,8 @@ static graft_status adaptive_shape(const graft_node *node, const graft_shape *in
     if (inputs[0].rank != 4)
         return graft_fail(GRAFT_ESHAPE, "a pool needs (N, C, H, W), not %s",
                           graft_shape_text(&inputs[0], text));
-    *out = GRAFT_SHAPE(inputs[0].dims[0], inputs[0].dims[1], a->height, a->width);
+    *out =
+        GRAFT_SHAPE(inputs[0].dims[0], inputs[0].dims[1], a->height ? a->height : 1, a->width ? a->width : 1);
     return GRAFT_OK;
 }
 

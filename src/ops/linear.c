@@ -12,9 +12,9 @@ static graft_status shape(const graft_node *node, const graft_shape *inputs, gra
     const graft_linear_attributes *a = node->attributes;
     char text[GRAFT_SHAPE_TEXT];
     if (inputs[0].rank != (a->last ? 4 : 2))
-        return graft_fail(GRAFT_ESHAPE, "a linear layer needs %s, not %s",
+        return graft_fail(GRAFT_ESHAPE, "a linear layer needs %s, not %s%s",
                           a->last ? "(N, H, W, features)" : "(N, features)",
-                          graft_shape_text(&inputs[0], text));
+                          graft_shape_text(&inputs[0], text), a->last ? "" : "; a flatten makes it so");
     *out = inputs[0];
     out->dims[out->rank - 1] = a->features;
     return GRAFT_OK;

@@ -80,7 +80,7 @@ typedef struct graft_pool_attributes {
 } graft_pool_attributes;
 
 typedef struct graft_size_attributes {
-    int height, width; /* of the output */
+    int height, width; /* of the output, 0: 1 */
 } graft_size_attributes;
 
 typedef struct graft_slice_attributes {

@@ -68,7 +68,7 @@ static const graft_published squeezenet1_1[] = {
     GRAFT_TORCHVISION("IMAGENET1K_V1", "squeezenet1_1-b8a52dc0.pth", "b8a52dc0", 256, 224, BILINEAR, 58.178),
 };
 
-/* Layers in place of `classifier` get (N, 512, H, W): "avgpool flatten linear". */
+/* Layers in place of `classifier` get (N, 512, H, W), so they begin as "avgpool flatten linear" does. */
 #define SQUEEZENET(id, text, ...)                                  \
     {                                                              \
         .network = {.name = #id,                                   \
