@@ -368,6 +368,26 @@ static void test_edits_survive_a_file(void **state)
     unlink(path);
 }
 
+static void test_a_file_of_a_newer_graft(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/graft-edit-XXXXXX";
+    const float one = 1.0F;
+    const graft_tensor_view view = {"x", GRAFT_F32, {1, {1}}, &one, sizeof one};
+    const char *const newer[] = {"graft.format", "2", "graft.version", "9.0.0", "graft.network", "vgg16"};
+    const char *const other[] = {"who", "knows"};
+    graft_model *model = NULL;
+    make_file(path);
+    assert_int_equal(graft_safetensors_write(path, &view, 1, newer, 3), GRAFT_OK);
+    assert_int_equal(graft_model_load(&model, path), GRAFT_EUNSUPPORTED);
+    assert_non_null(strstr(graft_error_message(), "written by a newer graft (9.0.0, format 2)"));
+    assert_int_equal(graft_safetensors_write(path, &view, 1, other, 1), GRAFT_OK);
+    assert_int_equal(graft_model_load(&model, path), GRAFT_EFORMAT);
+    assert_non_null(strstr(graft_error_message(), "not a model that graft saved"));
+    assert_null(model);
+    unlink(path);
+}
+
 /* ---- What trains ---- */
 
 static bool trains(const graft_model *model, const char *name)
@@ -414,6 +434,7 @@ int main(void)
         cmocka_unit_test(test_an_outline_is_only_looked_at),
         cmocka_unit_test(test_weights_for_other_classes),
         cmocka_unit_test(test_edits_survive_a_file),
+        cmocka_unit_test(test_a_file_of_a_newer_graft),
         cmocka_unit_test(test_selection),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
