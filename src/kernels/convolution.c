@@ -23,12 +23,13 @@ static graft_status describe(descriptors *d, const graft_convolution *c)
     graft_status status;
     memset(d, 0, sizeof *d);
     graft_shape weight = graft_convolution_weight_shape(c);
-    GRAFT_TRY(
-        graft_descriptor_any(&d->x, 4, (int64_t[]){c->batch, c->channels_in, c->height_in, c->width_in}));
+    graft_shape x = GRAFT_SHAPE(c->batch, c->channels_in, c->height_in, c->width_in);
+    graft_shape y = GRAFT_SHAPE(c->batch, c->channels_out, c->height_out, c->width_out);
+    dnnl_format_tag_t form = c->channels_last ? dnnl_nhwc : dnnl_format_tag_any;
+    GRAFT_TRY(graft_descriptor_of(&d->x, &x, form));
     GRAFT_TRY(graft_descriptor_any(&d->weight, weight.rank, weight.dims));
     GRAFT_TRY(graft_descriptor_plain(&d->bias, 1, (int64_t[]){c->channels_out}));
-    GRAFT_TRY(
-        graft_descriptor_any(&d->y, 4, (int64_t[]){c->batch, c->channels_out, c->height_out, c->width_out}));
+    GRAFT_TRY(graft_descriptor_of(&d->y, &y, form));
     d->strides[0] = d->strides[1] = c->stride;
     d->pad_begin[0] = c->pad_top;
     d->pad_begin[1] = c->pad_left;
@@ -92,20 +93,13 @@ out:
     return status;
 }
 
-/* oneDNN 2.6 has no AVX2 kernel for wide depthwise windows with padding and falls back to one gemm a channel,
- * which took 60 % of a training step of EfficientNet-Lite0. */
+/* oneDNN 2.6 has no kernel for wide depthwise windows with padding and falls back to one gemm a channel,
+ * which took 60 % of a training step of EfficientNet-Lite0, or with channels last to the one for any groups.
+ */
 static bool is_slow_depthwise(const graft_kernel *kernel, const graft_convolution *c)
 {
     return c->groups == c->channels_in && c->groups == c->channels_out && c->groups % 8 == 0 &&
-           c->kernel_height <= 7 && c->kernel_width <= 7 && !strstr(kernel->implementation, "jit_dw") &&
-           !strstr(kernel->implementation, "avx512");
-}
-
-/* How many channels lie side by side: as the forward convolution has them, so that nothing is reordered. */
-static int64_t block_width(const graft_layout *layout)
-{
-    const dnnl_blocking_desc_t *form = &layout->descriptor.format_desc.blocking;
-    return form->inner_nblks == 1 && form->inner_blks[0] == 16 ? 16 : 8;
+           c->kernel_height <= 7 && c->kernel_width <= 7 && !strstr(kernel->implementation, "jit_dw");
 }
 
 graft_status graft_convolution_backward_weights(graft_kernel **kernel, graft_device *device,
@@ -130,7 +124,7 @@ graft_status graft_convolution_backward_weights(graft_kernel **kernel, graft_dev
     GRAFT_TRY(graft_primitive_create(&made, device, "convolution, gradient of the weights", &operation, NULL,
                                      hint, arguments, 4));
     if (is_slow_depthwise(made, c)) {
-        status = graft_depthwise_backward_weights(kernel, device, c, bias, block_width(hint->layouts[0]));
+        status = graft_depthwise_backward_weights(kernel, device, c, bias, hint->layouts[0]);
         graft_kernel_free(made);
     } else {
         *kernel = made;

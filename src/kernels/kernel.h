@@ -43,6 +43,7 @@ graft_status graft_layout_like(graft_device *device, const graft_layout *like, c
 const graft_shape *graft_layout_shape(const graft_layout *layout);
 size_t graft_layout_bytes(const graft_layout *layout); /* with padding of blocks */
 bool graft_layout_is_plain(const graft_layout *layout);
+bool graft_layout_is_channels_last(const graft_layout *layout);
 
 /* ---- Kernels ---- */
 
@@ -89,6 +90,7 @@ typedef struct graft_convolution {
     int64_t batch, channels_in, height_in, width_in, channels_out, height_out, width_out;
     int64_t kernel_height, kernel_width, stride, groups;
     int64_t pad_top, pad_left, pad_bottom, pad_right;
+    bool channels_last; /* x and y lie so; otherwise oneDNN chooses */
 } graft_convolution;
 
 /* 0 x (N, C, H, W), 1 weight ([G,] O, I, kh, kw), 2 bias (O), 3 y; with `residual` y is updated: y += conv.
@@ -168,9 +170,11 @@ graft_status graft_reorder(graft_kernel **kernel, graft_device *device, const gr
 /* ---- Kernels in plain C ---- */
 
 /* The gradient of a depthwise convolution's weight, where channels divide by 8: as
- * graft_convolution_backward_weights; x and the gradient of y lie in blocks of `width` channels. */
+ * graft_convolution_backward_weights; x and the gradient of y lie as `x` where that is in blocks of 8 or 16
+ * or has channels last, and in blocks of 8 elsewhere. */
 graft_status graft_depthwise_backward_weights(graft_kernel **kernel, graft_device *device,
-                                              const graft_convolution *shape, bool bias, int64_t width);
+                                              const graft_convolution *shape, bool bias,
+                                              const graft_layout *x);
 
 /* Batch norm with running statistics as a factor and a summand: scale = gamma / sqrt(variance + epsilon),
  * shift = beta - mean scale. */

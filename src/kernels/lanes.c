@@ -79,3 +79,8 @@ graft_status graft_layout_channels_last(graft_device *device, const graft_shape 
     graft_status status = graft_descriptor_of(&descriptor, shape, dnnl_nhwc);
     return status == GRAFT_OK ? graft_layout_intern(device, &descriptor, layout) : status;
 }
+
+bool graft_layout_is_channels_last(const graft_layout *layout)
+{
+    return layout->form == dnnl_nhwc;
+}

@@ -118,11 +118,22 @@ out:
     return status;
 }
 
+/* A depthwise convolution takes channels last where they are (ConvNeXt's stand between two permutations):
+ * that is as fast as in blocks. Others are not. */
+static graft_convolution convolution_of(graft_lowering *l, const graft_node *node)
+{
+    graft_shape x = graft_lowering_input_shape(l, node, 0);
+    graft_convolution c = geometry(node->attributes, &x);
+    const graft_layout *layout = graft_lowering_layout(l, graft_lowering_input(l, node, 0));
+    bool depthwise = c.groups == c.channels_in && c.groups == c.channels_out;
+    c.channels_last = depthwise && graft_layout_is_channels_last(layout);
+    return c;
+}
+
 static graft_status forward(graft_lowering *l, const graft_node *node)
 {
     graft_status status;
-    graft_shape x = graft_lowering_input_shape(l, node, 0);
-    graft_convolution c = geometry(node->attributes, &x);
+    graft_convolution c = convolution_of(l, node);
     bool bias = graft_lowering_has_bias(l, node);
     bool training = graft_lowering_wants_weights(l, node) || graft_lowering_wants_gradient(l, node, 0);
     graft_value residual = graft_lowering_residual(l, node);
@@ -172,8 +183,7 @@ out:
 static graft_status backward(graft_lowering *l, const graft_node *node)
 {
     graft_status status = GRAFT_OK;
-    graft_shape x = graft_lowering_input_shape(l, node, 0);
-    graft_convolution c = geometry(node->attributes, &x);
+    graft_convolution c = convolution_of(l, node);
     if (graft_lowering_wants_weights(l, node))
         GRAFT_TRY(backward_weights(l, node, &c));
     if (graft_lowering_wants_gradient(l, node, 0))

@@ -7,7 +7,8 @@
 
 #include "kernels/lanes.h"
 
-enum { STRETCH = 32 }; /* pixels of one piece of work: their channels stay in the first cache */
+/* Floats of one piece of work, which stay in the first cache, and the pixels that it has at least. */
+enum { STRETCH = 2048, PIXELS = 16 };
 
 typedef struct segment {
     int slot;         /* of the input; -1: nothing is copied here */
@@ -19,6 +20,8 @@ typedef struct copy {
     graft_host_kernel host;
     graft_lanes x[GRAFT_COPY_SOURCES], y;
     bool fresh;
+    bool scattered;     /* one input, and no two channels side by side on both sides */
+    int64_t stretch;    /* pixels of one piece of work */
     int64_t *first;     /* of each group of the output: its first segment; and one more */
     segment segments[]; /* sorted by `to` */
 } copy;
@@ -40,15 +43,32 @@ static void copy_segment(const copy *self, const segment *s, int64_t sample, int
             memcpy(y + p * to->pixel, x + p * from->pixel, sizeof(float) * (size_t)s->length);
 }
 
+/* Pixel by pixel, so that what is written lies side by side. */
+static void copy_scattered(const copy *self, int64_t group, int64_t sample, int64_t pixel, int64_t pixels,
+                           float *y)
+{
+    const graft_lanes *from = &self->x[0], *to = &self->y;
+    const segment *first = &self->segments[self->first[group]];
+    int64_t count = self->first[group + 1] - self->first[group];
+    const float *x = (const float *)self->host.buffers[0] + sample * from->sample + pixel * from->pixel;
+    for (int64_t p = 0; p < pixels; p++, x += from->pixel, y += to->pixel)
+        for (int64_t i = 0; i < count; i++)
+            y[i] = x[first[i].from];
+}
+
 /* Pixels from `pixel` of one group: they lie behind one another. */
 static void copy_stretch(const copy *self, int64_t sample, int64_t group, int64_t pixel)
 {
     const graft_lanes *to = &self->y;
-    int64_t left = to->pixels - pixel, pixels = left < STRETCH ? left : STRETCH;
+    int64_t left = to->pixels - pixel, pixels = left < self->stretch ? left : self->stretch;
     float *y = (float *)self->host.buffers[GRAFT_COPY_SOURCES] + sample * to->sample + group * to->group +
                pixel * to->pixel;
     if (self->fresh)
         memset(y, 0, sizeof(float) * (size_t)(pixels * to->pixel));
+    if (self->scattered) {
+        copy_scattered(self, group, sample, pixel, pixels, y);
+        return;
+    }
     for (int64_t i = self->first[group]; i < self->first[group + 1]; i++)
         if (self->segments[i].slot >= 0)
             copy_segment(self, &self->segments[i], sample, pixel, pixels, y);
@@ -60,7 +80,7 @@ static graft_status run(graft_kernel *kernel)
 #pragma omp parallel for collapse(3) schedule(static)
     for (int64_t sample = 0; sample < self->y.samples; sample++)
         for (int64_t group = 0; group < self->y.groups; group++)
-            for (int64_t pixel = 0; pixel < self->y.pixels; pixel += STRETCH)
+            for (int64_t pixel = 0; pixel < self->y.pixels; pixel += self->stretch)
                 copy_stretch(self, sample, group, pixel);
     return GRAFT_OK;
 }
@@ -96,6 +116,9 @@ static void join(copy *self)
             self->segments[count++] = *s;
     }
     self->first[group] = count;
+    self->scattered = count == self->y.channels && self->y.lanes > 1;
+    for (int64_t i = 0; i < count; i++)
+        self->scattered = self->scattered && self->segments[i].slot == 0;
 }
 
 static graft_status set_up_slots(copy *self, graft_device *device, const graft_layout *const *sources,
@@ -127,6 +150,7 @@ graft_status graft_copy_channels(graft_kernel **out, graft_device *device, const
     self->first = (int64_t *)(void *)((char *)self->segments + segments);
     self->y = lanes;
     self->fresh = fresh;
+    self->stretch = lanes.pixel < STRETCH / PIXELS ? STRETCH / lanes.pixel : PIXELS;
     status = set_up_slots(self, device, sources, source_count, y);
     if (status != GRAFT_OK) {
         graft_kernel_free(&self->host.kernel);

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "kernels/lanes.h"
+
 enum { LANES = 8, WIDEST = 7 };
 
 typedef float lanes __attribute__((vector_size(LANES * sizeof(float)), aligned(4)));
@@ -13,7 +15,7 @@ typedef float lanes __attribute__((vector_size(LANES * sizeof(float)), aligned(4
 typedef struct depthwise {
     graft_host_kernel host;
     graft_convolution c;
-    int64_t step; /* lanes from a pixel to the next: 1 in nChw8c, 2 in nChw16c */
+    int64_t step; /* lanes from a pixel to the next: 1 in nChw8c, 2 in nChw16c, all of a pixel's in nhwc */
 } depthwise;
 
 /* The outputs x of a row for which x s + j - left lies in the input for window column j. */
@@ -111,16 +113,19 @@ static graft_status run(graft_kernel *kernel)
 }
 
 graft_status graft_depthwise_backward_weights(graft_kernel **out, graft_device *device,
-                                              const graft_convolution *c, bool bias, int64_t width)
+                                              const graft_convolution *c, bool bias, const graft_layout *x)
 {
     graft_status status;
     depthwise *self = NULL;
     const graft_layout *in, *gradient, *weight, *row;
     graft_shape shape = graft_convolution_weight_shape(c);
-    GRAFT_TRY(graft_layout_blocked(device, &GRAFT_SHAPE(c->batch, c->channels_in, c->height_in, c->width_in),
-                                   width, &in));
-    GRAFT_TRY(graft_layout_blocked(
-        device, &GRAFT_SHAPE(c->batch, c->channels_out, c->height_out, c->width_out), width, &gradient));
+    graft_shape x_shape = GRAFT_SHAPE(c->batch, c->channels_in, c->height_in, c->width_in);
+    graft_shape y_shape = GRAFT_SHAPE(c->batch, c->channels_out, c->height_out, c->width_out);
+    int64_t width = graft_lanes_of(x, INT64_MAX).lanes;
+    if (width % LANES)
+        GRAFT_TRY(graft_layout_blocked(device, &x_shape, width = LANES, &x));
+    GRAFT_TRY(graft_layout_like(device, x, &x_shape, &in));
+    GRAFT_TRY(graft_layout_like(device, x, &y_shape, &gradient));
     GRAFT_TRY(graft_layout_plain(device, &shape, &weight));
     GRAFT_TRY(graft_layout_plain(device, &GRAFT_SHAPE(c->channels_out), &row));
     GRAFT_TRY(graft_host_create(&self, sizeof *self, "host:depthwise_backward_weights", run));

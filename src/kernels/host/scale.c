@@ -19,9 +19,12 @@ typedef struct scale {
 static inline __attribute__((always_inline)) void scale_pixels(float *y, const float *x, const float *factor,
                                                                int64_t pixels, int64_t pixel, int64_t lanes)
 {
+    float own[WIDEST]; /* which y cannot overlap */
+    for (int64_t lane = 0; lane < lanes; lane++)
+        own[lane] = factor[lane];
     for (int64_t p = 0; p < pixels; p++)
         for (int64_t lane = 0; lane < lanes; lane++)
-            y[p * pixel + lane] = x[p * pixel + lane] * factor[lane];
+            y[p * pixel + lane] = x[p * pixel + lane] * own[lane];
 }
 
 /* One group of one sample; a group of one lane is a row. */
@@ -62,9 +65,12 @@ static inline __attribute__((always_inline)) void sum_pixels(float *sums, const 
                                                              const float *gradient, int64_t pixels,
                                                              int64_t pixel, int64_t lanes)
 {
+    float own[WIDEST] = {0};
     for (int64_t p = 0; p < pixels; p++)
         for (int64_t lane = 0; lane < lanes; lane++)
-            sums[lane] += x[p * pixel + lane] * gradient[p * pixel + lane];
+            own[lane] += x[p * pixel + lane] * gradient[p * pixel + lane];
+    for (int64_t lane = 0; lane < lanes; lane++)
+        sums[lane] = own[lane];
 }
 
 static float sum_row(const float *x, const float *gradient, int64_t pixels)
