@@ -15,8 +15,6 @@
 
 typedef enum graft_plan_part { GRAFT_PLAN_BACKBONE = 0, GRAFT_PLAN_UPPER } graft_plan_part;
 
-/* What training makes smaller: softmax cross-entropy of logits, or the negative log-likelihood of
- * log-probabilities. */
 typedef struct graft_plan_request {
     const graft_graph *graph;
     graft_device *device;
