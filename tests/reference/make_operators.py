@@ -52,7 +52,7 @@ def make_functions(w):
 
 
 def make_pools(w):
-    for kernel, stride, padding in ((2, 2, 0), (3, 2, 1), (3, 1, 1), (3, 2, 0), (5, 3, 2), (2, 1, 0)):
+    for kernel, stride, padding in ((2, 2, 0), (3, 2, 1), (3, 1, 1), (3, 2, 0), (5, 3, 2), (2, 2, 1)):
         for ceil_mode in (0, 1):
             for i, shape in enumerate(SHAPES):
                 how = dict(kernel=kernel, stride=stride, padding=padding, ceil_mode=ceil_mode)
