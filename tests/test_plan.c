@@ -14,7 +14,7 @@
 
 #include "plan/internal.h"
 
-enum { PICTURES = 3, SIDE = 7, CLASSES = 4, GRAPHS = 48, LARGEST = 24 };
+enum { PICTURES = 3, SIDE = 7, CLASSES = 4, GRAPHS = 24, LARGEST = 24 };
 
 /* ---- Drawing graphs ---- */
 
