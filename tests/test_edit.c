@@ -213,6 +213,28 @@ static void test_heads_that_do_not_fit(void **state)
     check_head("linear(3) linear(", GRAFT_EARGUMENT, "column 18");
 }
 
+/* A ReLU stands behind SqueezeNet's class layer: it would never leave zero. */
+static void test_a_convolution_starts_as_pytorchs(void **state)
+{
+    (void)state;
+    graft_model *model;
+    assert_int_equal(graft_model_create(&model, "squeezenet1_1", 1), GRAFT_OK);
+    assert_int_equal(graft_model_replace_head(model, NULL, names, 3, GRAFT_START_ZERO, 5), GRAFT_OK);
+    const graft_tensor *weight = tensor_of(model, "classifier.1.weight");
+    const graft_tensor *bias = tensor_of(model, "classifier.1.bias");
+    assert_int_equal(graft_shape_count(&weight->shape), 3 * 512);
+    double squares = 0;
+    for (int i = 0; i < 3 * 512; i++) {
+        double value = (double)((const float *)weight->data)[i];
+        assert_true(value > -0.0442 && value < 0.0442); /* 1 / sqrt(512) */
+        squares += value * value;
+    }
+    assert_true(squares > 0.95 && squares < 1.05); /* variance bound^2 / 3 */
+    for (int i = 0; i < 3; i++)
+        assert_true(((const float *)bias->data)[i] != 0.0F);
+    graft_model_free(model);
+}
+
 /* What SqueezeNet's head module gets is no row of features yet. */
 static void test_a_head_behind_convolutions(void **state)
 {
@@ -427,6 +449,7 @@ int main(void)
         cmocka_unit_test(test_any_node_can_be_replaced),
         cmocka_unit_test(test_what_cannot_be_replaced),
         cmocka_unit_test(test_heads_that_do_not_fit),
+        cmocka_unit_test(test_a_convolution_starts_as_pytorchs),
         cmocka_unit_test(test_a_head_behind_convolutions),
         cmocka_unit_test(test_losses_that_do_not_fit),
         cmocka_unit_test(test_failing_allocations_leave_the_model),

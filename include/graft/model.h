@@ -102,7 +102,8 @@ typedef enum graft_start { GRAFT_START_ZERO = 0, GRAFT_START_PYTORCH } graft_sta
 
 /* A new head for these classes, which trains; the names are copied. `layers` NULL: the last class layer alone
  * is replaced, as the tutorials do (auxiliary class layers too), and starts from zeros or as PyTorch's layer
- * does, drawn from `seed`. Otherwise the network's whole head module gives way to these layers, as
+ * does, drawn from `seed` (SqueezeNet's is a convolution with a ReLU behind it, which would never leave zero:
+ * always as PyTorch's). Otherwise the network's whole head module gives way to these layers, as
  * graft_model_replace has it; a last linear without a number gets the classes, and they start as PyTorch's.
  */
 GRAFT_API graft_status graft_model_replace_head(graft_model *model, const char *layers,

@@ -97,8 +97,9 @@ static graft_status fill_fresh(graft_state *state, const fresh *f, bool weights)
             continue;
         node->trains = true;
         if (weights)
-            status = f->start == GRAFT_START_ZERO ? graft_state_zero(state, (int)i)
-                                                  : graft_state_initialize(state, (int)i, f->seed);
+            status = f->start == GRAFT_START_ZERO && node->op == &graft_op_linear
+                         ? graft_state_zero(state, (int)i)
+                         : graft_state_initialize(state, (int)i, f->seed);
     }
     graft_graph_bound(state->graph);
     return status;

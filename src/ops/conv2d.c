@@ -95,11 +95,17 @@ static int64_t macs(const graft_node *node, const graft_shape *inputs)
     return graft_shape_count(&node->parameters[0].shape) * node->shape.dims[2] * node->shape.dims[3];
 }
 
-/* Kaiming normal over the outputs, as torchvision's networks have it; bias zero. */
+/* Kaiming normal over the outputs, as torchvision's networks have it, bias zero; or uniform in +-1 /
+ * sqrt(in), bias too, as nn.Conv2d has it. */
 static void initialize(const graft_node *node, int index, float *values, graft_random *random)
 {
     const graft_conv2d_attributes *a = node->attributes;
     int64_t count = graft_shape_count(&node->parameters[index].shape);
+    int64_t fan_in = graft_shape_count(&node->parameters[0].shape) / a->channels;
+    if (a->uniform) {
+        graft_fill_uniform(values, count, 1.0F / sqrtf((float)fan_in), random);
+        return;
+    }
     int64_t fan_out = kernel_height(a) * kernel_width(a) * a->channels / or_one(a->groups);
     float deviation = sqrtf(2.0F / (float)fan_out);
     for (int64_t i = 0; i < count; i++)

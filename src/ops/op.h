@@ -49,6 +49,7 @@ typedef struct graft_conv2d_attributes {
     bool same; /* TensorFlow's "same": the output is ceil(input / stride), the odd pixel of padding goes below
                   and right */
     bool bias;
+    bool uniform; /* first values as nn.Conv2d draws them; else Kaiming's, as torchvision's networks have */
     int kernel_height, kernel_width, padding_height, padding_width; /* 0: `kernel`, `padding` */
 } graft_conv2d_attributes;
 

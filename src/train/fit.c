@@ -11,6 +11,7 @@
 #include "base/status.h"
 #include "image/augment.h"
 #include "model/model.h"
+#include "ops/op.h"
 
 void graft_fit_tell(graft_fit_job *job, const graft_fit_event *event)
 {
@@ -57,16 +58,19 @@ static int or_int(int value, int otherwise)
     return value == GRAFT_AUTO ? otherwise : value;
 }
 
-/* A head of one layer with weights is a linear probe; several start as PyTorch's, drop out, and have a rate
- * of their own. */
+/* A head of one linear layer is a linear probe; several, and SqueezeNet's convolution with its ReLU, start as
+ * PyTorch's, drop out, and have a rate of their own. */
 static bool is_linear_probe(const graft_model *model)
 {
-    int layers = 0;
+    int layers = 0, linear = 0;
     for (size_t i = 0; i < model->state.graph->count; i++) {
         const graft_node *node = &model->state.graph->nodes[i];
-        layers += graft_model_in_head(model, node) && node->parameter_count > 0;
+        if (graft_model_in_head(model, node) && node->parameter_count > 0) {
+            layers++;
+            linear += node->op == &graft_op_linear;
+        }
     }
-    return layers == 1;
+    return layers == 1 && linear == 1;
 }
 
 /* A head alone: measured starting points. */
@@ -245,15 +249,16 @@ static int start_of(const graft_model *model, const graft_fit_options *o, bool h
     return !head_only ? GRAFT_FIT_PROBE : is_linear_probe(model) ? GRAFT_FIT_ZERO : GRAFT_FIT_PYTORCH;
 }
 
-/* Zeros suit one layer only: several of them would never leave zero. */
+/* Zeros suit one linear layer only: anything else would never leave zero. */
 static graft_status start_head(graft_model *model, int start, uint64_t seed)
 {
     bool linear = is_linear_probe(model);
     if (start == GRAFT_FIT_KEEP)
         return GRAFT_OK;
     if (start == GRAFT_FIT_ZERO && !linear)
-        return graft_fail(GRAFT_EARGUMENT,
-                          "a head of several layers cannot start from zeros: it would stay there");
+        return graft_fail(
+            GRAFT_EARGUMENT,
+            "a head that is more than one linear layer cannot start from zeros: it would stay there");
     return graft_model_start_head(
         model, start == GRAFT_FIT_PYTORCH || !linear ? GRAFT_START_PYTORCH : GRAFT_START_ZERO, seed);
 }

@@ -47,7 +47,7 @@ static graft_output features(graft_builder *b, graft_output x, const squeezenet 
 
 static graft_output classifier(graft_builder *b, graft_output x, int classes)
 {
-    x = conv(b, "1", dropout(b, "0", x, 0.5F), classes, .kernel = 1, .bias = true);
+    x = conv(b, "1", dropout(b, "0", x, 0.5F), classes, .kernel = 1, .bias = true, .uniform = true);
     return global_average_pool(b, "3", relu(b, "2", x));
 }
 
