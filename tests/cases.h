@@ -271,7 +271,7 @@ static inline int append_neighbour(graft_graph *graph, const char *name, int x)
 
 static inline int append_leaf(graft_graph *graph, const test_case *c, const way *how, int i)
 {
-    char name[16];
+    char name[24];
     int picture = 0;
     held_attributes leaf = {c->inputs[i], how->input};
     snprintf(name, sizeof name, "leaf %d", i);

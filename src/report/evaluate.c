@@ -93,6 +93,8 @@ static graft_status run_batch(run *r, const graft_batch *all)
     graft_batch batch;
     size_t classes = r->evaluation->classes;
     GRAFT_TRY(take_batch(r, all, &batch));
+    if (batch.count == 0)
+        return GRAFT_OK;
     GRAFT_TRY(graft_executor_forward(r->executor, &batch));
     for (int i = 0; i < batch.count; i++) {
         const float *logits = graft_executor_logits(r->executor) + (size_t)i * classes;
