@@ -9,7 +9,8 @@ the largest of all parameters; so may three steps of SGD. Nearer is out of reach
 usual, in graft or in PyTorch. So a few batches are tried: a flip is of one of them, arithmetic that is wrong is so in all.
 
 Figures are distances divided by the largest of what is compared, and for gradients median and largest of their ratios to
-PyTorch's own distance, with the number of batches where it is not one. GRAFT_BINARY and GRAFT_PARITY_GRADIENTS name the two programs."""
+PyTorch's own distance, with the number of batches where it is not one. GRAFT_BINARY and GRAFT_PARITY_GRADIENTS name the
+two programs."""
 import collections
 import json
 import os
@@ -33,7 +34,8 @@ BATCH, BATCHES, STEPS, RATE, MOMENTUM = 4, 6, 3, 0.001, 0.9
 
 
 class Family:
-    """`small`: pixels that gradients are taken at; first and last layer, last block, auxiliary outputs and their weight."""
+    """`small`: pixels that gradients are taken at; first layer with its norm, last layer, last block, and the weight of
+    auxiliary losses."""
 
     def __init__(self, names, small, first, last, block, auxiliary=0.0):
         self.names = names.split()
@@ -42,38 +44,38 @@ class Family:
 
 FAMILIES = [
     Family("alexnet", 96, "features.0", "classifier.6", "features.10,classifier"),
-    Family("convnext_tiny convnext_small convnext_base convnext_large", 64, "features.0.0", "classifier.2",
+    Family("convnext_tiny convnext_small convnext_base convnext_large", 64, "features.0", "classifier.2",
            "features.7,classifier"),
-    Family("densenet121 densenet161 densenet169 densenet201", 64, "features.conv0", "classifier",
+    Family("densenet121 densenet161 densenet169 densenet201", 64, "features.conv0,features.norm0", "classifier",
            "features.denseblock4,features.norm5,classifier"),
     Family("efficientnet_b0 efficientnet_b1 efficientnet_b2 efficientnet_b3 efficientnet_b4 efficientnet_b5 "
-           "efficientnet_b6 efficientnet_b7 efficientnet_v2_m efficientnet_v2_l", 64, "features.0.0", "classifier.1",
+           "efficientnet_b6 efficientnet_b7 efficientnet_v2_m efficientnet_v2_l", 64, "features.0", "classifier.1",
            "features.7,features.8,classifier"),
-    Family("efficientnet_v2_s", 64, "features.0.0", "classifier.1", "features.6,features.7,classifier"),
-    Family("googlenet", 64, "conv1.conv", "fc", "inception5b,fc", 0.3),
-    Family("inception_v3", 299, "Conv2d_1a_3x3.conv", "fc", "Mixed_7c,fc", 0.4),
-    Family("mnasnet0_5 mnasnet0_75 mnasnet1_0 mnasnet1_3", 64, "layers.0", "classifier.1",
+    Family("efficientnet_v2_s", 64, "features.0", "classifier.1", "features.6,features.7,classifier"),
+    Family("googlenet", 64, "conv1", "fc", "inception5b,fc", 0.3),
+    Family("inception_v3", 299, "Conv2d_1a_3x3", "fc", "Mixed_7c,fc", 0.4),
+    Family("mnasnet0_5 mnasnet0_75 mnasnet1_0 mnasnet1_3", 64, "layers.0,layers.1", "classifier.1",
            "layers.13,layers.14,layers.15,classifier"),
-    Family("mobilenet_v2", 64, "features.0.0", "classifier.1", "features.17,features.18,classifier"),
-    Family("mobilenet_v3_large", 64, "features.0.0", "classifier.3", "features.15,features.16,classifier"),
-    Family("mobilenet_v3_small", 64, "features.0.0", "classifier.3", "features.11,features.12,classifier"),
+    Family("mobilenet_v2", 64, "features.0", "classifier.1", "features.17,features.18,classifier"),
+    Family("mobilenet_v3_large", 64, "features.0", "classifier.3", "features.15,features.16,classifier"),
+    Family("mobilenet_v3_small", 64, "features.0", "classifier.3", "features.11,features.12,classifier"),
     Family("regnet_x_400mf regnet_x_800mf regnet_x_1_6gf regnet_x_3_2gf regnet_x_8gf regnet_x_16gf regnet_x_32gf "
            "regnet_y_400mf regnet_y_800mf regnet_y_1_6gf regnet_y_3_2gf regnet_y_8gf regnet_y_16gf regnet_y_32gf", 64,
-           "stem.0", "fc", "trunk_output.block4,fc"),
+           "stem", "fc", "trunk_output.block4,fc"),
     Family("resnet18 resnet34 resnet50 resnet101 resnet152 resnext50_32x4d resnext101_32x8d resnext101_64x4d "
-           "wide_resnet50_2 wide_resnet101_2", 64, "conv1", "fc", "layer4,fc"),
-    Family("shufflenet_v2_x0_5 shufflenet_v2_x1_0 shufflenet_v2_x1_5 shufflenet_v2_x2_0", 64, "conv1.0", "fc",
+           "wide_resnet50_2 wide_resnet101_2", 64, "conv1,bn1", "fc", "layer4,fc"),
+    Family("shufflenet_v2_x0_5 shufflenet_v2_x1_0 shufflenet_v2_x1_5 shufflenet_v2_x2_0", 64, "conv1", "fc",
            "stage4.3,conv5,fc"),
     Family("squeezenet1_0", 64, "features.0", "classifier.1", "features.12,classifier"),
     Family("squeezenet1_1", 64, "features.0", "classifier.1", "features.12,classifier"),
     Family("vgg11", 64, "features.0", "classifier.6", "features.18,classifier"),
-    Family("vgg11_bn", 64, "features.0", "classifier.6", "features.25,features.26,classifier"),
+    Family("vgg11_bn", 64, "features.0,features.1", "classifier.6", "features.25,features.26,classifier"),
     Family("vgg13", 64, "features.0", "classifier.6", "features.22,classifier"),
-    Family("vgg13_bn", 64, "features.0", "classifier.6", "features.31,features.32,classifier"),
+    Family("vgg13_bn", 64, "features.0,features.1", "classifier.6", "features.31,features.32,classifier"),
     Family("vgg16", 64, "features.0", "classifier.6", "features.28,classifier"),
-    Family("vgg16_bn", 64, "features.0", "classifier.6", "features.40,features.41,classifier"),
+    Family("vgg16_bn", 64, "features.0,features.1", "classifier.6", "features.40,features.41,classifier"),
     Family("vgg19", 64, "features.0", "classifier.6", "features.34,classifier"),
-    Family("vgg19_bn", 64, "features.0", "classifier.6", "features.49,features.50,classifier"),
+    Family("vgg19_bn", 64, "features.0,features.1", "classifier.6", "features.49,features.50,classifier"),
 ]
 
 
@@ -175,7 +177,8 @@ class Network:
         named = lambda name: patterns == ["all"] or any(name == p or name.startswith(p + ".") for p in patterns)
         model.train()
         for name, module in model.named_modules():
-            if isinstance(module, (nn.Dropout, StochasticDepth)) or isinstance(module, nn.BatchNorm2d) and (still or not named(name)):
+            frozen = isinstance(module, nn.BatchNorm2d) and (still or not named(name))
+            if frozen or isinstance(module, (nn.Dropout, StochasticDepth)):
                 module.eval()
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(named(name))

@@ -1,9 +1,9 @@
 """seeded.py FILE NETWORK: a torchvision network with weights drawn from a seed, saved as PyTorch saves a state dict.
 
 What published weights do for a test, these do without a network: no layer may be out of work. Gamma, beta and layer scale
-are drawn from .1 to 1, beta with either sign; the running statistics are those of one training pass over eight pictures; where there is no batch
-norm, weights are Kaiming's and biases are drawn. Statistics drawn at random would not do: the logits would not depend on
-the picture."""
+are drawn from .1 to 1, beta with either sign; the running statistics are those of one training pass over eight pictures;
+where there is no batch norm, weights are Kaiming's and biases are drawn. Statistics drawn at random would not do: the
+logits would not depend on the picture."""
 import sys
 import zlib
 

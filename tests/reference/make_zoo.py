@@ -1,4 +1,5 @@
-"""torchvision's networks as torchvision has them, and EfficientNet-Lite as its own package does: zoo/NAME.txt, and their names in zoo/networks.txt. Lines:
+"""torchvision's networks as torchvision has them, and EfficientNet-Lite as its own package does: zoo/NAME.txt, and their
+names in zoo/networks.txt. Lines:
 
     size PIXELS
     node NAME DIMS INPUT,... as NodePathTracer names it, in training; its output for one picture, without the batch
