@@ -353,6 +353,24 @@ static void test_nothing_is_reordered(void **state)
     }
 }
 
+/* RegNet's and ResNeXt's, eight channels a group. */
+static graft_output grouped(graft_builder *b, graft_output x)
+{
+    x = unit(b, "a", unit(b, "stem", x, 32, 3, 2), 48, 1, 1);
+    x = relu(b, "relu",
+             conv(b, "b", x, 48, .kernel = 3, .stride = 2, .padding = 1, .groups = 6, .bias = true));
+    return unit(b, "c", x, 64, 1, 1);
+}
+
+/* With a backward oneDNN's fast kernels want blocks of a group's width. */
+static void test_groups_are_not_reordered_without_a_backward(void **state)
+{
+    (void)state;
+    if (is_new_enough())
+        assert_in_range(reorders_of(grouped, "grouped", false), 0, 1);
+    check_numbers(grouped, "grouped");
+}
+
 /* Between blocks of ConvNeXt channels stay last; before the first and behind the last they may not be. */
 static void test_convnext_reorders_at_its_ends_only(void **state)
 {
@@ -412,6 +430,7 @@ int main(void)
         cmocka_unit_test(test_what_is_fused_gives_the_same_numbers),
         cmocka_unit_test(test_functions_are_fused),
         cmocka_unit_test(test_nothing_is_reordered),
+        cmocka_unit_test(test_groups_are_not_reordered_without_a_backward),
         cmocka_unit_test(test_convnext_reorders_at_its_ends_only),
         cmocka_unit_test(test_failing_allocations),
     };

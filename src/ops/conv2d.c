@@ -124,15 +124,28 @@ out:
     return status;
 }
 
-/* A depthwise convolution takes channels last where they are (ConvNeXt's stand between two permutations):
- * that is as fast as in blocks. Others are not. */
+static bool has_backward(graft_lowering *l, const graft_node *node)
+{
+    return graft_lowering_wants_weights(l, node) || graft_lowering_wants_gradient(l, node, 0);
+}
+
+/* With groups oneDNN would choose blocks of a group's width, whatever lies around. Where channels lie last
+ * already they stay so if that is about as fast: a depthwise convolution always, others without a backward
+ * while a row of pixels fits the first cache. */
+static bool stays_last(graft_lowering *l, const graft_node *node, const graft_convolution *c)
+{
+    enum { ROW = 8192 };
+    const graft_layout *x = graft_lowering_layout(l, graft_lowering_input(l, node, 0));
+    bool depthwise = c->groups == c->channels_in && c->groups == c->channels_out;
+    return graft_layout_is_channels_last(x) && c->groups > 1 &&
+           (depthwise || (!has_backward(l, node) && c->channels_in * c->width_in <= ROW));
+}
+
 static graft_convolution convolution_of(graft_lowering *l, const graft_node *node)
 {
     graft_shape x = graft_lowering_input_shape(l, node, 0);
     graft_convolution c = geometry(node->attributes, &x);
-    const graft_layout *layout = graft_lowering_layout(l, graft_lowering_input(l, node, 0));
-    bool depthwise = c.groups == c.channels_in && c.groups == c.channels_out;
-    c.channels_last = depthwise && graft_layout_is_channels_last(layout);
+    c.channels_last = stays_last(l, node, &c);
     return c;
 }
 
@@ -141,7 +154,6 @@ static graft_status forward(graft_lowering *l, const graft_node *node)
     graft_status status;
     graft_convolution c = convolution_of(l, node);
     bool bias = graft_lowering_has_bias(l, node);
-    bool training = graft_lowering_wants_weights(l, node) || graft_lowering_wants_gradient(l, node, 0);
     graft_value residual = graft_lowering_residual(l, node);
     int count;
     const graft_post_op *post_ops = graft_lowering_post_ops(l, node, &count);
@@ -152,7 +164,7 @@ static graft_status forward(graft_lowering *l, const graft_node *node)
     if (bias)
         GRAFT_TRY(graft_lowering_parameter(l, node, "bias", &values[2]));
     GRAFT_TRY(graft_convolution_forward(&kernel, graft_lowering_device(l), &c, bias,
-                                        residual != GRAFT_NO_VALUE, post_ops, count, training));
+                                        residual != GRAFT_NO_VALUE, post_ops, count, has_backward(l, node)));
     GRAFT_TRY(graft_lowering_emit(l, kernel, values));
     graft_lowering_set_output(l, node, values[3]);
 out:
