@@ -380,6 +380,74 @@ static void test_convnext_reorders_at_its_ends_only(void **state)
                          reorders_of(longer_convnext, "longer convnext", training));
 }
 
+/* ---- Batch norm of rows ---- */
+
+enum { ROWS = 6, QUARTER = SIZE / 2, POOLED = 12 };
+
+/* Feature k of a row: ten times the mean of quarter k of the planes, and a bias. */
+static void build_rows(rig *r)
+{
+    int64_t count;
+    int matched;
+    graft_builder b = {.size = SIZE};
+    assert_ok(graft_graph_create(&b.graph));
+    graft_output x = adaptive_avg_pool(&b, "quarters", graft_build_input(&b), 2);
+    x = linear(&b, "rows", flatten(&b, "flatten", x), ROWS);
+    linear(&b, "head", batch_norm(&b, "norm", x, .momentum = 0.25F), CLASSES);
+    assert_ok(b.status);
+    graft_graph_mark(b.graph, "*", true, &matched);
+    rig_open(r, b.graph, 1);
+    rig_fill(r, 7);
+    float *weight = rig_tensor(r, "rows", "weight", &count)->value;
+    memset(weight, 0, sizeof(float) * (size_t)count);
+    for (int k = 0; k < ROWS; k++)
+        weight[k * POOLED + k] = 10.0F;
+}
+
+static double mean_of_quarter(const float *picture, int k)
+{
+    const float *quarter = picture + k / 4 * SIZE * SIZE + k / 2 % 2 * QUARTER * SIZE + k % 2 * QUARTER;
+    double sum = 0;
+    for (int i = 0; i < QUARTER; i++)
+        for (int j = 0; j < QUARTER; j++)
+            sum += quarter[i * SIZE + j];
+    return sum / (QUARTER * QUARTER);
+}
+
+/* nn.BatchNorm1d is batch norm of one pixel: the running variance takes N / (N - 1) of the batch's. */
+static void test_batch_norm_of_rows(void **state)
+{
+    (void)state;
+    static float pictures[BATCH * 3 * SIZE * SIZE];
+    rig r;
+    run u;
+    int64_t count;
+    float means[ROWS], variances[ROWS];
+    draw_pictures(pictures, 6);
+    build_rows(&r);
+    const float *mean = rig_tensor(&r, "norm", "running_mean", &count)->value;
+    const float *variance = rig_tensor(&r, "norm", "running_var", &count)->value;
+    memcpy(means, mean, sizeof means);
+    memcpy(variances, variance, sizeof variances);
+    run_open(&u, &r, BATCH, true, true);
+    count_reorders(u.upper, "rows");
+    loss_of(&u, pictures);
+    run_backward(&u);
+    for (int k = 0; k < ROWS; k++) {
+        double sum = 0, squares = 0, bias = rig_tensor(&r, "rows", "bias", &count)->value[k];
+        for (int n = 0; n < BATCH; n++) {
+            double x = 10 * mean_of_quarter(pictures + n * 3 * SIZE * SIZE, k) + bias;
+            sum += x;
+            squares += x * x;
+        }
+        double unbiased = (squares - sum * sum / BATCH) / (BATCH - 1);
+        assert_true(fabs(mean[k] - (0.75 * means[k] + 0.25 * sum / BATCH)) < 1e-5);
+        assert_true(fabs(variance[k] - (0.75 * variances[k] + 0.25 * unbiased)) < 1e-5);
+    }
+    run_close(&u);
+    rig_close(&r);
+}
+
 /* ---- Memory that is refused ---- */
 
 static graft_output small(graft_builder *b, graft_output x)
@@ -432,6 +500,7 @@ int main(void)
         cmocka_unit_test(test_nothing_is_reordered),
         cmocka_unit_test(test_groups_are_not_reordered_without_a_backward),
         cmocka_unit_test(test_convnext_reorders_at_its_ends_only),
+        cmocka_unit_test(test_batch_norm_of_rows),
         cmocka_unit_test(test_failing_allocations),
     };
     return cmocka_run_group_tests_name("blocks", tests, NULL, NULL);

@@ -1,7 +1,7 @@
-/* Batch normalisation (Ioffe and Szegedy 2015, arXiv 1502.03167) over N, H and W of (N, C, H, W):
- * y = gamma (x - mean) / sqrt(variance + epsilon) + beta.
- * Frozen: running statistics. Trained: the running statistics too (still), or the batch's, which then move
- * the running ones. With running statistics it is folded into the convolution before it where there is one.
+/* Batch normalisation (Ioffe and Szegedy 2015, arXiv 1502.03167) over N, H and W of (N, C, H, W), or over N
+ * of (N, C): y = gamma (x - mean) / sqrt(variance + epsilon) + beta. Frozen: running statistics. Trained: the
+ * running statistics too (still), or the batch's, which then move the running ones. With running statistics
+ * it is folded into the convolution or linear layer before it where there is one.
  */
 #include "ops/op.h"
 
@@ -91,7 +91,7 @@ static graft_status move_statistics(graft_lowering *l, const graft_node *node, g
     GRAFT_TRY(graft_lowering_parameter(l, node, "running_mean", &values[2]));
     GRAFT_TRY(graft_lowering_parameter(l, node, "running_var", &values[3]));
     GRAFT_TRY(graft_running_statistics(&kernel, graft_lowering_device(l), x.dims[1],
-                                       x.dims[0] * x.dims[2] * x.dims[3],
+                                       graft_shape_count(&x) / x.dims[1],
                                        a->momentum > 0.0F ? a->momentum : 0.1F));
     GRAFT_TRY(graft_lowering_emit(l, kernel, values));
 out:
