@@ -19,7 +19,7 @@ typedef struct segment {
 typedef struct copy {
     graft_host_kernel host;
     graft_lanes x[GRAFT_COPY_SOURCES], y;
-    bool fresh;
+    bool clears;        /* there is something of the output that no input fills */
     bool scattered;     /* one input, and no two channels side by side on both sides */
     int64_t stretch;    /* pixels of one piece of work */
     int64_t *first;     /* of each group of the output: its first segment; and one more */
@@ -63,7 +63,7 @@ static void copy_stretch(const copy *self, int64_t sample, int64_t group, int64_
     int64_t left = to->pixels - pixel, pixels = left < self->stretch ? left : self->stretch;
     float *y = (float *)self->host.buffers[GRAFT_COPY_SOURCES] + sample * to->sample + group * to->group +
                pixel * to->pixel;
-    if (self->fresh)
+    if (self->clears)
         memset(y, 0, sizeof(float) * (size_t)(pixels * to->pixel));
     if (self->scattered) {
         copy_scattered(self, group, sample, pixel, pixels, y);
@@ -116,13 +116,22 @@ static void join(copy *self)
             self->segments[count++] = *s;
     }
     self->first[group] = count;
-    self->scattered = count == self->y.channels && self->y.lanes > 1;
-    for (int64_t i = 0; i < count; i++)
+}
+
+static void choose_way(copy *self, bool fresh)
+{
+    const graft_lanes *y = &self->y;
+    int64_t count = self->first[y->groups];
+    self->clears = fresh && y->stored > graft_lanes_in(y, y->groups - 1);
+    self->scattered = count == y->channels && y->lanes > 1;
+    for (int64_t i = 0; i < count; i++) {
+        self->clears = self->clears || (fresh && self->segments[i].slot < 0);
         self->scattered = self->scattered && self->segments[i].slot == 0;
+    }
 }
 
 static graft_status set_up_slots(copy *self, graft_device *device, const graft_layout *const *sources,
-                                 int count, const graft_layout *y)
+                                 int count, const graft_layout *y, bool fresh)
 {
     graft_status status = GRAFT_OK;
     for (int i = 0; i < count; i++) {
@@ -131,7 +140,7 @@ static graft_status set_up_slots(copy *self, graft_device *device, const graft_l
         self->x[i] = graft_lanes_of(x, INT64_MAX);
         graft_host_slot(&self->host, i, GRAFT_READS, x);
     }
-    graft_host_slot(&self->host, GRAFT_COPY_SOURCES, self->fresh ? GRAFT_WRITES : GRAFT_UPDATES, y);
+    graft_host_slot(&self->host, GRAFT_COPY_SOURCES, fresh ? GRAFT_WRITES : GRAFT_UPDATES, y);
 out:
     return status;
 }
@@ -149,15 +158,15 @@ graft_status graft_copy_channels(graft_kernel **out, graft_device *device, const
     GRAFT_TRY(graft_host_create(&self, sizeof *self + segments + firsts, "host:copy_channels", run));
     self->first = (int64_t *)(void *)((char *)self->segments + segments);
     self->y = lanes;
-    self->fresh = fresh;
     self->stretch = lanes.pixel < STRETCH / PIXELS ? STRETCH / lanes.pixel : PIXELS;
-    status = set_up_slots(self, device, sources, source_count, y);
+    status = set_up_slots(self, device, sources, source_count, y, fresh);
     if (status != GRAFT_OK) {
         graft_kernel_free(&self->host.kernel);
         goto out;
     }
     fill_in(self, runs, run_count);
     join(self);
+    choose_way(self, fresh);
     *out = &self->host.kernel;
 out:
     return status;

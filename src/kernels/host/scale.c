@@ -5,10 +5,8 @@
 
 #include "kernels/lanes.h"
 
-enum {
-    WIDEST = 32,
-    STRETCH = 256
-}; /* lanes of a group; pixels that are summed up before doubles take them */
+/* Lanes of a group, and pixels that are summed up before doubles take them. */
+enum { WIDEST = 32, STRETCH = 256 };
 
 typedef struct scale {
     graft_host_kernel host;
