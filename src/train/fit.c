@@ -297,17 +297,46 @@ out:
     return status;
 }
 
-static graft_status check_fit(const graft_model *model, const graft_dataset *dataset,
-                              const graft_fit_options *o)
+/* A rate may be 0 and infinity is a number too large for a float: training tells. */
+static graft_status check_numbers(const graft_fit_options *o)
+{
+    const double numbers[] = {o->rate, o->body_rate, o->momentum, o->decay, o->warmup, o->clip};
+    static const char *const names[] = {"rate", "body rate", "momentum", "decay", "warm-up", "clip"};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (!(numbers[i] >= 0) && numbers[i] != GRAFT_AUTO)
+            return graft_fail(GRAFT_EARGUMENT, "a %s of %g is not possible", names[i], numbers[i]);
+    if (o->batch != GRAFT_AUTO && o->batch < 1)
+        return graft_fail(GRAFT_EARGUMENT, "a batch of %d is not possible", o->batch);
+    if (o->epochs != GRAFT_AUTO && o->epochs < 0)
+        return graft_fail(GRAFT_EARGUMENT, "%d epochs are not possible", o->epochs);
+    return GRAFT_OK;
+}
+
+/* Labels are places in the model's list of classes. */
+static graft_status check_classes(const graft_model *model, const graft_dataset *dataset)
 {
     if (model->class_count != graft_dataset_class_count(dataset))
         return graft_fail(GRAFT_ESHAPE, "the model has %zu classes and the pictures %zu", model->class_count,
                           graft_dataset_class_count(dataset));
+    for (size_t i = 0; model->classes && i < model->class_count; i++)
+        if (strcmp(model->classes[i], graft_dataset_class(dataset, i)) != 0)
+            return graft_fail(GRAFT_EARGUMENT, "class %zu is %s in the model and %s among the pictures", i,
+                              model->classes[i], graft_dataset_class(dataset, i));
+    return GRAFT_OK;
+}
+
+static graft_status check_fit(const graft_model *model, const graft_dataset *dataset,
+                              const graft_fit_options *o)
+{
+    graft_status status;
+    GRAFT_TRY(check_classes(model, dataset));
+    GRAFT_TRY(check_numbers(o));
     if (graft_dataset_set_count(dataset, GRAFT_SET_TRAIN, -1) == 0)
         return graft_fail(GRAFT_EARGUMENT, "there is no picture to train on");
-    if (o->epochs != GRAFT_AUTO && o->epochs < 0)
-        return graft_fail(GRAFT_EARGUMENT, "%d epochs are not possible", o->epochs);
-    return o->augment ? graft_augment_check(o->augment) : GRAFT_OK;
+    if (o->augment)
+        status = graft_augment_check(o->augment);
+out:
+    return status;
 }
 
 graft_status graft_fit(graft_model **trained, graft_model *model, graft_dataset *dataset,

@@ -41,6 +41,15 @@ static graft_status open_loader(graft_loader **loader, const phase *p, const gra
     return graft_loader_create(loader, p->job->dataset, graft_model_transform(model), &options);
 }
 
+/* The last batch of an epoch is planned with the others, so that memory is known before the first step. */
+static graft_status plan_short_batch(phase *p, int count)
+{
+    graft_plan *plan;
+    if (count == 0 || !p->executor->upper)
+        return GRAFT_OK;
+    return graft_executor_plan(p->executor, GRAFT_PLAN_UPPER, true, count, &plan);
+}
+
 static graft_status open_all(phase *p, graft_model *model, graft_features *features)
 {
     graft_status status;
@@ -58,6 +67,7 @@ static graft_status open_all(phase *p, graft_model *model, graft_features *featu
     options.stochastic = s->stochastic;
     options.seed = s->seed;
     GRAFT_TRY(graft_executor_create_with(&p->executor, model, &options, features));
+    GRAFT_TRY(plan_short_batch(p, (int)(samples % (size_t)options.batch)));
     GRAFT_TRY(open_loader(&p->train, p, model, GRAFT_SET_TRAIN, true));
     if (graft_dataset_set_count(p->job->dataset, GRAFT_SET_HELD_OUT, -1) > 0)
         GRAFT_TRY(open_loader(&p->held_out, p, model, GRAFT_SET_HELD_OUT, false));
@@ -147,12 +157,32 @@ out:
     return status;
 }
 
+static bool is_kept(const phase *p, int sample, int views)
+{
+    for (int view = 0; view < views; view++)
+        if (!graft_features_find(p->executor->features, sample, view))
+            return false;
+    return true;
+}
+
+/* A fold before this one has others of the pictures held out, of which one view is kept. */
+static bool all_are_kept(const phase *p)
+{
+    for (size_t i = 0; i < graft_dataset_count(p->job->dataset); i++) {
+        graft_set set = graft_dataset_sample(p->job->dataset, i).set;
+        int views = set == GRAFT_SET_TRAIN ? views_of_train(p) : set == GRAFT_SET_HELD_OUT ? 1 : 0;
+        if (!is_kept(p, (int)i, views))
+            return false;
+    }
+    return true;
+}
+
 /* Runs the backbone once for each picture and each exact view. */
 static graft_status keep_all(phase *p, const graft_model *model)
 {
     graft_status status = GRAFT_OK;
     counted c = {p->job->options->progress, 0, count_views(p)};
-    if (!p->executor->features || graft_features_count(p->executor->features) >= c.total)
+    if (!p->executor->features || all_are_kept(p))
         return GRAFT_OK;
     if (views_of_train(p) > 0)
         GRAFT_TRY(keep_views(p, model, GRAFT_SET_TRAIN, views_of_train(p), &c));
@@ -280,6 +310,20 @@ out:
     return status;
 }
 
+/* The last step's loss is that of the weights before it. */
+static graft_status check_weights(const phase *p)
+{
+    for (size_t i = 0; i < p->executor->trained_count; i++) {
+        const graft_trained *t = &p->executor->trained[i];
+        for (int64_t j = 0; j < t->count; j++)
+            if (!isfinite(t->value[j]))
+                return graft_fail(GRAFT_EDIVERGED,
+                                  "%s is not finite behind step %ld (a smaller --lr may help)",
+                                  p->executor->model->state.names[t->tensor], p->step);
+    }
+    return GRAFT_OK;
+}
+
 /* Choosing, an epoch replaces what is kept only if it is better; not choosing, it always does. */
 static graft_status keep_weights(phase *p, int epoch)
 {
@@ -320,6 +364,7 @@ static graft_status run_epoch(phase *p, int epoch)
     graft_status status;
     p->began = graft_clock();
     GRAFT_TRY(train_epoch(p, epoch - 1));
+    GRAFT_TRY(check_weights(p));
     GRAFT_TRY(measure(p));
     if (p->job->stopped && p->good_epoch > 0 && p->settings->choose)
         return GRAFT_OK; /* half an epoch is not chosen */
@@ -358,6 +403,8 @@ graft_status graft_phase_run(graft_fit_job *job, graft_model *model, const graft
     if (settings->find_rate)
         find_rate(&p);
     GRAFT_TRY(run_epochs(&p, &epochs));
+    if (p.good_epoch == 0)
+        p.best_accuracy = p.best_loss = NAN;
     *result = (graft_phase_result){p.good, epochs, p.good_epoch, p.rate, p.best_accuracy, p.best_loss};
     p.good = NULL;
 out:

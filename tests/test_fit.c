@@ -1,0 +1,510 @@
+/* The whole job on a small network and pictures made on the spot: what is kept of the epochs, where it stops,
+ * and that the same seed gives the same bytes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <math.h>
+#include <unistd.h>
+
+#include "pictures.h"
+#include "tiny.h"
+
+#include "base/memory.h"
+#include "train/executor.h"
+#include "train/schedule.h"
+
+#define assert_ok(call)                                                                       \
+    do {                                                                                      \
+        graft_status status_ = (call);                                                        \
+        if (status_ != GRAFT_OK)                                                              \
+            fail_msg("%s: %s: %s", #call, graft_status_name(status_), graft_error_message()); \
+    } while (0)
+
+enum { EACH = 10, TRAINED = 24, EVENTS = 256 };
+
+static const char *const names[TINY_CLASSES] = {"blue", "green", "red"};
+
+/* ---- Pictures and models ---- */
+
+/* A class is a colour; light and grain are any. */
+static void make_coloured(const char *path, int label, uint32_t number)
+{
+    char bytes[32 + PICTURE_BYTES];
+    int size = sprintf(bytes, "P6 %d %d 255\n", PICTURE_WIDTH, PICTURE_HEIGHT);
+    uint32_t state = number * 2654435761U + 1, light = 20 + number * 37 % 50;
+    for (int i = 0; i < PICTURE_BYTES; i++) {
+        state = state * 1664525 + 1013904223;
+        bytes[size++] = (char)(uint8_t)(light + (state >> 24) % 40 + (i % 3 == 2 - label ? 140 : 0));
+    }
+    make_file(path, bytes, (size_t)size);
+}
+
+static int setup(void **state)
+{
+    if (enter_folder(state) != 0)
+        return -1;
+    for (int label = 0; label < TINY_CLASSES; label++)
+        for (int i = 0; i < EACH; i++) {
+            char path[64];
+            snprintf(path, sizeof path, "data/%s/%02d.ppm", names[label], i);
+            make_coloured(path, label, (uint32_t)(label * EACH + i));
+        }
+    return 0;
+}
+
+static graft_dataset *open_data(void)
+{
+    graft_dataset *dataset = NULL;
+    graft_dataset_options options = GRAFT_DATASET_OPTIONS_INIT;
+    assert_ok(graft_dataset_open(&dataset, "data", &options));
+    assert_int_equal(graft_dataset_set_count(dataset, GRAFT_SET_TRAIN, -1), TRAINED);
+    return dataset;
+}
+
+static graft_model *open_model(void)
+{
+    graft_model *model = NULL;
+    assert_ok(tiny_create(&model, 1));
+    assert_ok(graft_model_name_classes(model, names, TINY_CLASSES));
+    return model;
+}
+
+static graft_fit_options options_of(int epochs)
+{
+    graft_fit_options options = GRAFT_FIT_OPTIONS_INIT;
+    options.epochs = epochs;
+    options.batch = 10; /* the last batch of an epoch is short */
+    options.threads = 1;
+    options.workers = 2;
+    return options;
+}
+
+static const char *const everything[] = {"all"};
+
+static graft_fit_options all_layers(int epochs)
+{
+    graft_fit_options options = options_of(epochs);
+    options.trainable = everything;
+    options.trainable_count = 1;
+    return options;
+}
+
+/* ---- Watching ---- */
+
+typedef struct watcher {
+    graft_fit_event events[EVENTS];
+    int count;
+    const char *stop_phase; /* NULL: never */
+    int stop_epoch;         /* 0: when it is planned */
+} watcher;
+
+static int watch(void *context, const graft_fit_event *event)
+{
+    watcher *w = context;
+    assert_true(w->count < EVENTS);
+    w->events[w->count++] = *event;
+    return w->stop_phase && strcmp(event->phase, w->stop_phase) == 0 && event->epoch == w->stop_epoch;
+}
+
+static graft_model *fit(graft_fit_options *options, watcher *w, graft_fit_report *report)
+{
+    graft_dataset *dataset = open_data();
+    graft_model *model = open_model(), *trained = NULL;
+    if (w) {
+        options->event = watch;
+        options->context = w;
+    }
+    assert_ok(graft_fit(&trained, model, dataset, options, report));
+    graft_model_free(model);
+    graft_dataset_free(dataset);
+    return trained;
+}
+
+static void check_finite(const graft_model *model)
+{
+    for (size_t i = 0; i < graft_model_tensor_count(model); i++) {
+        int64_t nans, infinite;
+        graft_tensor_view view = graft_model_tensor(model, i);
+        graft_tensor_count_nonfinite(&view, &nans, &infinite);
+        assert_true(nans == 0 && infinite == 0);
+    }
+}
+
+static bool same_weights(const graft_model *a, const graft_model *b)
+{
+    for (size_t i = 0; i < graft_model_tensor_count(a); i++) {
+        graft_tensor_view x = graft_model_tensor(a, i), y = graft_model_tensor(b, i);
+        if (memcmp(x.data, y.data, x.bytes) != 0)
+            return false;
+    }
+    return true;
+}
+
+/* Accuracy and mean loss on the held-out pictures. */
+static void evaluate(graft_model *model, double *accuracy, double *loss)
+{
+    graft_dataset *dataset = open_data();
+    graft_executor *e = NULL;
+    graft_loader *loader = NULL;
+    graft_batch batch;
+    graft_executor_options run = GRAFT_EXECUTOR_OPTIONS_INIT;
+    graft_loader_options load = GRAFT_LOADER_OPTIONS_INIT;
+    int right = 0, count = 0;
+    run.batch = 0;
+    run.threads = 1;
+    load.set = GRAFT_SET_HELD_OUT;
+    load.shuffle = false;
+    *loss = 0;
+    assert_ok(graft_executor_create(&e, model, &run));
+    assert_ok(graft_loader_create(&loader, dataset, graft_model_transform(model), &load));
+    while (graft_loader_next(loader, &batch) == GRAFT_OK) {
+        assert_ok(graft_executor_forward(e, &batch));
+        for (int i = 0; i < batch.count; i++) {
+            float row[TINY_CLASSES];
+            memcpy(row, graft_executor_logits(e) + i * TINY_CLASSES, sizeof row);
+            graft_softmax(row, 1, TINY_CLASSES);
+            int best = 0;
+            for (int k = 1; k < TINY_CLASSES; k++)
+                best = row[k] > row[best] ? k : best;
+            right += best == batch.labels[i];
+            *loss -= log((double)row[batch.labels[i]]);
+            count++;
+        }
+    }
+    *accuracy = (double)right / count;
+    *loss /= count;
+    graft_loader_free(loader);
+    graft_executor_free(e);
+    graft_dataset_free(dataset);
+}
+
+/* ---- The schedule ---- */
+
+static void check_factor(graft_schedule schedule, double warmup, long step, long steps, double expected)
+{
+    assert_true(fabs(graft_schedule_factor(schedule, warmup, step, steps) - expected) < 1e-12);
+}
+
+static void test_schedule(void **state)
+{
+    (void)state;
+    check_factor(GRAFT_SCHEDULE_COSINE, 0, 0, 10, 1);
+    check_factor(GRAFT_SCHEDULE_COSINE, 0, 5, 10, 0.5);
+    check_factor(GRAFT_SCHEDULE_COSINE, 0, 9, 10, 0.5 * (1 + cos(0.9 * 3.14159265358979323846)));
+    check_factor(GRAFT_SCHEDULE_COSINE, 0.2, 0, 10, 0.5);
+    check_factor(GRAFT_SCHEDULE_COSINE, 0.2, 1, 10, 1);
+    check_factor(GRAFT_SCHEDULE_COSINE, 0.2, 2, 10, 1);
+    check_factor(GRAFT_SCHEDULE_COSINE, 0.2, 6, 10, 0.5);
+    check_factor(GRAFT_SCHEDULE_CONSTANT, 0, 7, 10, 1);
+    check_factor(GRAFT_SCHEDULE_CONSTANT, 0.3, 1, 10, 2.0 / 3);
+    check_factor(GRAFT_SCHEDULE_CONSTANT, 0.3, 3, 10, 1);
+    check_factor(GRAFT_SCHEDULE_COSINE, 1, 9, 10, 1);
+    check_factor(GRAFT_SCHEDULE_COSINE, 0.1, 0, 1, 1);
+}
+
+/* ---- A head ---- */
+
+static double mean_square_of_features(const graft_features *features)
+{
+    graft_dataset *dataset = open_data();
+    double sum = 0;
+    int rows = 0;
+    for (size_t i = 0; i < graft_dataset_count(dataset); i++)
+        for (int view = 0; graft_dataset_sample(dataset, i).set == GRAFT_SET_TRAIN && view < 2; view++) {
+            const float *row = graft_features_find(features, (int)i, view);
+            assert_non_null(row);
+            for (size_t j = 0; j < graft_features_row(features); j++)
+                sum += (double)row[j] * row[j];
+            rows++;
+        }
+    graft_dataset_free(dataset);
+    assert_int_equal(rows, 2 * TRAINED);
+    return sum / rows;
+}
+
+static void test_a_head_learns(void **state)
+{
+    static watcher w;
+    graft_fit_report report;
+    graft_fit_options options = options_of(GRAFT_AUTO);
+    double accuracy, loss;
+    (void)state;
+    w = (watcher){.count = 0};
+    graft_model *trained = fit(&options, &w, &report);
+    evaluate(trained, &accuracy, &loss);
+    assert_true(accuracy == 1 && loss < 0.3);
+    assert_int_equal(report.epochs, 50);
+    assert_int_equal(report.best_epoch, 50); /* of a probe the last epoch is kept */
+    assert_int_equal(report.start, GRAFT_FIT_ZERO);
+    assert_true(!report.chosen && !report.stopped && report.failure == GRAFT_OK);
+    assert_true(report.momentum == 0.9 && report.warmup == 0 && report.clip == 0 && report.decay == 0.01);
+    assert_true(fabs(report.rate * mean_square_of_features(report.features) / 20 - 1) < 1e-9);
+    assert_int_equal(w.count, 51);
+    assert_int_equal(w.events[0].kind, GRAFT_FIT_PLANNED);
+    assert_int_equal(w.events[0].views, 2 * TRAINED + TINY_CLASSES * EACH - TRAINED);
+    assert_int_equal(w.events[0].trained, 33 * TINY_CLASSES);
+    assert_true(!w.events[0].every_epoch && w.events[0].planned > w.events[0].memory.workspace);
+    assert_true(fabs(w.events[1].loss - log(3)) < 0.5 && w.events[50].loss < w.events[1].loss);
+    assert_true(fabs(w.events[50].held_out_loss - loss) < 1e-5 && w.events[50].held_out_accuracy == accuracy);
+    graft_features_release(report.features);
+    graft_model_free(trained);
+}
+
+/* ---- All layers ---- */
+
+static void test_the_best_epoch_is_kept(void **state)
+{
+    static watcher w;
+    graft_fit_report report;
+    graft_fit_options options = all_layers(6);
+    double accuracy, loss;
+    int best = -1, probes = 0, trains = 0;
+    (void)state;
+    w = (watcher){.count = 0};
+    options.rate = 0.05;
+    graft_model *trained = fit(&options, &w, &report);
+    for (int i = 0; i < w.count; i++) {
+        const graft_fit_event *e = &w.events[i], *b = best < 0 ? NULL : &w.events[best];
+        probes += e->kind == GRAFT_FIT_EPOCH && strcmp(e->phase, "probe") == 0;
+        if (e->kind != GRAFT_FIT_EPOCH || strcmp(e->phase, "train") != 0)
+            continue;
+        trains++;
+        if (!b || e->held_out_accuracy > b->held_out_accuracy ||
+            (e->held_out_accuracy == b->held_out_accuracy && e->held_out_loss < b->held_out_loss))
+            best = i;
+    }
+    assert_int_equal(probes, 50);
+    assert_int_equal(trains, 6);
+    assert_true(report.chosen);
+    assert_int_equal(report.start, GRAFT_FIT_PROBE);
+    assert_int_equal(report.best_epoch, w.events[best].epoch);
+    assert_true(report.clip == 1 && report.warmup == 0.1 && report.decay == 1e-4 && report.body_rate == 0.05);
+    evaluate(trained, &accuracy, &loss);
+    assert_true(accuracy == w.events[best].held_out_accuracy);
+    assert_true(fabs(loss - w.events[best].held_out_loss) < 1e-4 * (1 + loss));
+    assert_null(report.features);
+    graft_model_free(trained);
+}
+
+/* ---- Stopping ---- */
+
+static void check_stop(graft_fit_options options, const char *phase, int epoch, int epochs)
+{
+    static watcher w;
+    graft_fit_report report;
+    w = (watcher){.stop_phase = phase, .stop_epoch = epoch};
+    graft_model *trained = fit(&options, &w, &report);
+    assert_true(report.stopped && report.failure == GRAFT_OK);
+    assert_int_equal(report.epochs, epochs);
+    check_finite(trained);
+    graft_features_release(report.features);
+    graft_model_free(trained);
+}
+
+static void test_stopping(void **state)
+{
+    (void)state;
+    check_stop(options_of(9), "train", 0, 0);
+    check_stop(options_of(9), "train", 3, 3);
+    check_stop(all_layers(4), "probe", 0, 0);
+    check_stop(all_layers(4), "probe", 5, 0);
+    check_stop(all_layers(4), "train", 2, 2);
+}
+
+static int stop_within(void *context, const char *what, size_t done, size_t total)
+{
+    int *left = context;
+    assert_true(what && done <= total);
+    return --*left <= 0;
+}
+
+static void test_stopping_within_an_epoch(void **state)
+{
+    (void)state;
+    for (int calls = 1; calls < 16; calls += 3) {
+        graft_fit_report report;
+        graft_fit_options options = options_of(9);
+        int left = calls;
+        options.progress = (graft_progress){stop_within, &left};
+        graft_model *trained = fit(&options, NULL, &report);
+        assert_true(report.stopped && report.epochs < 9);
+        check_finite(trained);
+        graft_features_release(report.features);
+        graft_model_free(trained);
+    }
+}
+
+/* ---- What goes wrong ---- */
+
+static void check_divergence(graft_fit_options options)
+{
+    graft_fit_report report;
+    double accuracy, loss;
+    graft_model *trained = fit(&options, NULL, &report);
+    assert_int_equal(report.failure, GRAFT_EDIVERGED);
+    assert_non_null(strstr(graft_error_message(), "step"));
+    check_finite(trained);
+    evaluate(trained, &accuracy, &loss);
+    assert_true(isfinite(loss));
+    graft_features_release(report.features);
+    graft_model_free(trained);
+}
+
+static void test_divergence_keeps_the_last_good_weights(void **state)
+{
+    (void)state;
+    graft_fit_options head = options_of(5), all = all_layers(5), last_step = options_of(1);
+    head.rate = 1e38;
+    all.rate = 1e30;
+    all.clip = 0;
+    last_step.rate = 1e38; /* one step in all: its loss is fine, what it leaves is not */
+    last_step.momentum = 0;
+    last_step.decay = 0;
+    last_step.batch = TRAINED;
+    last_step.start = GRAFT_FIT_PYTORCH;
+    check_divergence(head);
+    check_divergence(all);
+    last_step.rate = 1e39; /* infinite as a float */
+    check_divergence(last_step);
+}
+
+static void test_a_picture_that_has_gone(void **state)
+{
+    graft_dataset *dataset = open_data();
+    graft_model *model = open_model(), *trained = NULL;
+    graft_fit_options options = options_of(3);
+    (void)state;
+    assert_int_equal(rename("data/green/04.ppm", "gone"), 0);
+    graft_status status = graft_fit(&trained, model, dataset, &options, NULL);
+    assert_int_equal(rename("gone", "data/green/04.ppm"), 0);
+    assert_int_equal(status, GRAFT_EIO);
+    assert_non_null(strstr(graft_error_message(), "04.ppm"));
+    assert_null(trained);
+    graft_model_free(model);
+    graft_dataset_free(dataset);
+}
+
+static void test_arguments(void **state)
+{
+    static const char *const other[TINY_CLASSES] = {"green", "blue", "red"};
+    graft_dataset *dataset = open_data();
+    graft_model *model = open_model(), *trained = NULL;
+    graft_fit_options bad[5];
+    (void)state;
+    for (int i = 0; i < 5; i++)
+        bad[i] = options_of(2);
+    bad[0].epochs = -3;
+    bad[1].batch = 0;
+    bad[2].trainable = bad[2].freeze = everything;
+    bad[2].trainable_count = bad[2].freeze_count = 1;
+    bad[3].folds = 1;
+    bad[4].rate = NAN;
+    for (int i = 0; i < 5; i++)
+        if (graft_fit(&trained, model, dataset, &bad[i], NULL) != GRAFT_EARGUMENT)
+            fail_msg("bad argument %d was taken", i);
+    graft_fit_options good = options_of(2);
+    assert_ok(graft_model_name_classes(model, other, TINY_CLASSES));
+    assert_int_equal(graft_fit(&trained, model, dataset, &good, NULL), GRAFT_EARGUMENT);
+    assert_ok(graft_model_replace_head(model, NULL, names, 2, GRAFT_START_ZERO, 0));
+    assert_int_equal(graft_fit(&trained, model, dataset, &good, NULL), GRAFT_ESHAPE);
+    assert_null(trained);
+    graft_model_free(model);
+    graft_dataset_free(dataset);
+}
+
+/* ---- Folds ---- */
+
+/* Folds leave the sets, and what is trained behind them, as they would be without. */
+static void test_folds_leave_no_trace(void **state)
+{
+    static watcher w;
+    graft_fit_report with_report, without_report;
+    graft_fit_options with = options_of(3), without = options_of(3);
+    int folds = 0;
+    (void)state;
+    with.folds = 4;
+    w = (watcher){.count = 0};
+    graft_model *a = fit(&with, &w, &with_report), *b = fit(&without, NULL, &without_report);
+    for (int i = 0; i < w.count; i++)
+        if (w.events[i].kind == GRAFT_FIT_FOLD) {
+            assert_int_equal(w.events[i].epoch, ++folds);
+            assert_int_equal(w.events[i].epochs, 4);
+            assert_in_range(w.events[i].held_out_accuracy * 100, 0, 100);
+        }
+    assert_int_equal(folds, 4);
+    assert_true(with_report.rate == without_report.rate);
+    assert_true(same_weights(a, b));
+    graft_features_release(with_report.features);
+    graft_features_release(without_report.features);
+    graft_model_free(a);
+    graft_model_free(b);
+}
+
+/* ---- The same bytes ---- */
+
+static void test_the_same_seed(void **state)
+{
+    graft_model *models[5];
+    (void)state;
+    for (int i = 0; i < 5; i++) {
+        static const int workers[] = {1, 2, 4, 0, 2};
+        graft_fit_options options = all_layers(2);
+        options.workers = workers[i];
+        options.seed = i == 4 ? 1 : 0;
+        models[i] = fit(&options, NULL, NULL);
+    }
+    for (int i = 1; i < 5; i++)
+        assert_true(same_weights(models[i], models[0]) == (i < 4));
+    for (int i = 0; i < 5; i++)
+        graft_model_free(models[i]);
+}
+
+/* ---- Memory that fails ---- */
+
+static void test_failing_allocations(void **state)
+{
+    graft_status status = GRAFT_EMEMORY;
+    graft_dataset *dataset = open_data();
+    graft_model *model = open_model();
+    int failed = 0;
+    (void)state;
+    for (long n = 1; status != GRAFT_OK && n < 20000; n += 1 + n / 12) {
+        graft_model *trained = NULL;
+        graft_fit_options options = options_of(2);
+        options.workers = 0;
+        graft_memory_fail_after(n);
+        status = graft_fit(&trained, model, dataset, &options, NULL);
+        graft_memory_fail_after(0);
+        assert_true((status == GRAFT_OK) == (trained != NULL));
+        failed += status != GRAFT_OK;
+        graft_model_free(trained);
+    }
+    assert_int_equal(status, GRAFT_OK);
+    assert_true(failed > 20);
+    graft_model_free(model);
+    graft_dataset_free(dataset);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_schedule),
+        cmocka_unit_test(test_a_head_learns),
+        cmocka_unit_test(test_the_best_epoch_is_kept),
+        cmocka_unit_test(test_stopping),
+        cmocka_unit_test(test_stopping_within_an_epoch),
+        cmocka_unit_test(test_divergence_keeps_the_last_good_weights),
+        cmocka_unit_test(test_a_picture_that_has_gone),
+        cmocka_unit_test(test_arguments),
+        cmocka_unit_test(test_folds_leave_no_trace),
+        cmocka_unit_test(test_the_same_seed),
+        cmocka_unit_test(test_failing_allocations),
+    };
+    return cmocka_run_group_tests(tests, setup, leave_folder);
+}
