@@ -224,7 +224,7 @@ static double *gradient_distances(const graft_executor *e, const char *const *na
         float *got = malloc(sizeof(float) * sizes[i]);
         double size = norm_of(at, sizes[i]);
         assert_ok(graft_executor_gradient(e, names[i], got, sizes[i]));
-        distances[i] = difference(got, at, sizes[i]) / (size < 1e-6 * largest ? largest : size);
+        distances[i] = difference(got, at, sizes[i]) / (size < 1e-5 * largest ? largest : size);
         free(got);
     }
     return distances;
@@ -271,7 +271,7 @@ static void check_gradients(const album *a, const gradient_case *c)
 static void test_gradients_without_chance(void **state)
 {
     check_gradients(*state, &(gradient_case){"calm.head", "calm.pth", &head, 1e-5});
-    check_gradients(*state, &(gradient_case){"calm.still", "calm.pth", &still, 1e-3});
+    check_gradients(*state, &(gradient_case){"calm.still", "calm.pth", &still, 2e-4});
     check_gradients(*state, &(gradient_case){"calm.train", "calm.pth", &train, 1e-3});
 }
 
