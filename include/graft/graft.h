@@ -9,6 +9,7 @@
  *   model.h    a network with its weights: open, freeze, replace the head, save
  *   data.h     pictures in folders, and loaders of batches
  *   train.h    the executor (forward, loss, backward, step), and graft_fit, the whole job
+ *   plan.h     what the executor's plans are made of, and where their time goes
  *   report.h   figures of what a classifier did
  *   tools.h    small things that programs around it need: whole files, near words, cores, memory
  */
@@ -19,6 +20,7 @@
 #include <graft/data.h>
 #include <graft/model.h>
 #include <graft/picture.h>
+#include <graft/plan.h>
 #include <graft/report.h>
 #include <graft/status.h>
 #include <graft/tensor.h>

@@ -18,9 +18,19 @@
 static const option options[] = {
     {"trainable", "head|all|PATTERN,...", "head", "of a network: what trains, as in graft train", TEXT},
     {"freeze", "PATTERN,...", NULL, "of a network: all trains but this", TEXT},
+    {"plan", NULL, NULL, "of a network: kernels, layouts and memory, step by step", FLAG},
+    {"time", NULL, NULL, "with --plan: run it, and say each step's milliseconds", FLAG},
+    {"batch", "N", "32", "with --plan: the training batch; 0: prediction, all of it frozen",
+     .kind = OPTION_INTEGER, 0, 4096},
+    {"threads", "N", "the cores this process may use", "with --plan: threads of the arithmetic",
+     .kind = OPTION_INTEGER, 1, 1024},
     {"json", NULL, NULL, "one JSON object on stdout", FLAG},
     {.name = NULL},
 };
+
+/* Options that need another, or a network. */
+static const char *const of_plans[] = {"time", "batch", "threads"};
+static const char *const of_networks[] = {"trainable", "freeze", "plan"};
 
 /* ---- A name that is nothing ---- */
 
@@ -39,6 +49,23 @@ static int refuse_name(const char *name)
 
 /* ---- A network ---- */
 
+/* The table needs no weights; plans are made with random ones. */
+static graft_status open_network(graft_model **model, const char *name, bool plan)
+{
+    return plan ? graft_model_create(model, name, 0) : graft_model_outline(model, name);
+}
+
+static int show_model(graft_model *model, const arguments *given)
+{
+    const inspect_plan_options asked = {
+        .batch = (int)argument_integer(given, "batch", 32),
+        .threads = (int)argument_integer(given, "threads", graft_cores()),
+        .time = argument_given(given, "time"),
+        .json = argument_given(given, "json"),
+    };
+    return argument_given(given, "plan") ? inspect_plan(model, &asked) : inspect_network(model, asked.json);
+}
+
 static int show_network(const char *name, const arguments *given)
 {
     size_t trainable_count, freeze_count;
@@ -46,11 +73,11 @@ static int show_network(const char *name, const arguments *given)
     const char **trainable = argument_list(given, "trainable", &trainable_count);
     const char **freeze = argument_list(given, "freeze", &freeze_count);
     int status = EXIT_FAILED;
-    if (graft_model_outline(&model, name) != GRAFT_OK ||
+    if (open_network(&model, name, argument_given(given, "plan")) != GRAFT_OK ||
         graft_model_select(model, trainable, trainable_count, freeze, freeze_count) != GRAFT_OK)
         screen_fail_status();
     else
-        status = inspect_network(model, argument_given(given, "json"));
+        status = show_model(model, given);
     graft_model_free(model);
     free(trainable);
     free(freeze);
@@ -59,19 +86,32 @@ static int show_network(const char *name, const arguments *given)
 
 /* ---- Which of the three ---- */
 
+/* Says which option does not belong here. */
+static bool options_fit(const arguments *given, bool exists)
+{
+    for (size_t i = 0; i < sizeof of_plans / sizeof *of_plans; i++)
+        if (argument_given(given, of_plans[i]) && !argument_given(given, "plan")) {
+            screen_fail("--%s is about plans: it needs --plan", of_plans[i]);
+            return false;
+        }
+    for (size_t i = 0; exists && i < sizeof of_networks / sizeof *of_networks; i++)
+        if (argument_given(given, of_networks[i])) {
+            screen_fail("--%s is for a network, and %s exists as a file or folder", of_networks[i],
+                        argument_at(given, 0));
+            return false;
+        }
+    return true;
+}
+
 static int run(const arguments *given)
 {
     const char *name = argument_at(given, 0);
     bool json = argument_given(given, "json");
-    bool marks = argument_given(given, "trainable") || argument_given(given, "freeze");
     struct stat about;
     signal(SIGPIPE, SIG_DFL); /* a reader that leaves ends this quietly */
     bool exists = stat(name, &about) == 0;
-    if (exists && marks) {
-        screen_fail("--trainable and --freeze are for a network, and %s is a %s", name,
-                    S_ISDIR(about.st_mode) ? "folder" : "file");
+    if (!options_fit(given, exists))
         return EXIT_USAGE;
-    }
     if (exists)
         return S_ISDIR(about.st_mode) ? inspect_run(name, json) : inspect_weights(name, json);
     return graft_network_find(name) ? show_network(name, given) : refuse_name(name);
@@ -85,14 +125,19 @@ const command command_inspect = {
                    "not a finite number counted. RUN is a folder that `graft train` made: network,\n"
                    "classes, what pictures go through, where the weights came from. NETWORK is a\n"
                    "name: a line a node with output, parameters and multiply-adds, and where the\n"
-                   "frozen boundary lies. A file or folder of that name comes before a network.\n"
+                   "frozen boundary lies; with --plan a line a step of the plans that graft makes\n"
+                   "for it, with random weights. A file or folder of that name comes before a\n"
+                   "network.\n"
                    "\n"
                    "--json: of a FILE file, format, sha256, tensors: [{name, dtype, shape, nan,\n"
                    "infinite}], metadata, and where graft saved it model: {as of a RUN}; of a RUN\n"
                    "run, network, classes, class_count, transform, pictures, source, source_sha256,\n"
                    "parameters, head, trained, notes; of a NETWORK network, title, published,\n"
                    "class_layer, nodes: [{name, op, shape, parameters, macs, trains, backbone,\n"
-                   "cut}], parameters, trained_parameters, macs, backbone_macs, kept.",
+                   "cut}], parameters, trained_parameters, macs, backbone_macs, kept; with --plan\n"
+                   "network, instructions, threads, weights, plans: [{part, batch, workspace,\n"
+                   "milliseconds, steps: [{phase, node, kernel, layout, from, shape, scratch, live,\n"
+                   "milliseconds}]}].",
     .options = options,
     .least = 1,
     .most = 1,

@@ -184,6 +184,24 @@ size_t graft_layout_bytes(const graft_layout *layout)
     return layout->bytes;
 }
 
+const char *graft_layout_name(const graft_layout *layout)
+{
+    switch (layout->form) {
+    case dnnl_nchw:
+        return "nchw";
+    case dnnl_nhwc:
+        return "nhwc";
+    case dnnl_nChw16c:
+        return "nChw16c";
+    case dnnl_nChw8c:
+        return "nChw8c";
+    case dnnl_nChw4c:
+        return "nChw4c";
+    default:
+        return layout->plain ? "plain" : "other";
+    }
+}
+
 bool graft_layout_is_plain(const graft_layout *layout)
 {
     return layout->plain;

@@ -42,6 +42,9 @@ graft_status graft_layout_like(graft_device *device, const graft_layout *like, c
                                const graft_layout **layout);
 const graft_shape *graft_layout_shape(const graft_layout *layout);
 size_t graft_layout_bytes(const graft_layout *layout); /* with padding of blocks */
+/* "nchw", "nChw16c", "nhwc" as the field writes them, "plain" row-major of another rank, "other" what only
+ * oneDNN knows. */
+const char *graft_layout_name(const graft_layout *layout);
 bool graft_layout_is_plain(const graft_layout *layout);
 bool graft_layout_is_channels_last(const graft_layout *layout);
 

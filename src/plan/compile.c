@@ -244,6 +244,7 @@ graft_status graft_plan_compile(graft_plan **out, const graft_plan_request *requ
         return status;
     plan->picture = plan->labels = GRAFT_NO_VALUE;
     plan->graph = request->graph;
+    plan->batch = request->batch;
     graft_lowering l = {.request = request, .plan = plan};
     graft_device_enter(request->device);
     status = lower(&l);
@@ -321,20 +322,4 @@ float graft_plan_loss(const graft_plan *plan)
     for (int i = 0; i < plan->loss_count; i++)
         sum += *(const float *)graft_plan_address(plan, plan->losses[i], NULL);
     return sum;
-}
-
-size_t graft_plan_step_count(const graft_plan *plan)
-{
-    return plan->step_count;
-}
-
-graft_plan_step graft_plan_step_at(const graft_plan *plan, size_t index)
-{
-    const step *s = &plan->steps[index];
-    return (graft_plan_step){
-        .phase = s->phase,
-        .node = s->node >= 0 ? plan->graph->nodes[s->node].name : "loss",
-        .implementation = s->kernel->implementation,
-        .reorders = s->reorders ? graft_layout_shape(s->kernel->layouts[0]) : NULL,
-    };
 }

@@ -32,6 +32,7 @@ typedef struct step {
     graft_phase phase;
     int node; /* for whom it works; -1: the loss */
     bool reorders;
+    double seconds; /* as timed */
 } step;
 
 struct graft_plan {
@@ -41,6 +42,7 @@ struct graft_plan {
     size_t step_count, step_capacity;
     size_t workspace;
     graft_value picture, labels;
+    int64_t batch;
     graft_value losses[GRAFT_GRAPH_OUTPUTS]; /* of the outputs that train, each times its weight */
     int loss_count;
     graft_value *outputs;

@@ -57,8 +57,16 @@ typedef struct graft_plan_step {
     const char *node;            /* for whom it works, "loss" */
     const char *implementation;  /* "jit:avx2", "host:drop" */
     const graft_shape *reorders; /* what it brings into another layout; NULL: it computes */
+    const graft_layout *from;    /* of slot 0 */
+    const graft_layout *to;      /* of the first slot that is written */
+    size_t scratch;              /* bytes beside its slots */
+    size_t live;                 /* bytes of the workspace in use while it runs */
+    double seconds;              /* as it was timed last; 0 before */
 } graft_plan_step;
 size_t graft_plan_step_count(const graft_plan *plan);
 graft_plan_step graft_plan_step_at(const graft_plan *plan, size_t index);
+/* Runs a bound plan `rounds` times, and once before that does not count, on what lies in its inputs; labels
+ * are 0. Each step's time is the median. */
+graft_status graft_plan_time(graft_plan *plan, int rounds);
 
 #endif

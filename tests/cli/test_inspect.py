@@ -3,6 +3,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import shutil
 import struct
 import tempfile
@@ -163,12 +164,36 @@ class Networks(InspectTest):
         self.assertFalse(any(line.startswith("*") for line in lines[:boundary]))
         self.assertRegex(text, r"parameters +4,652,008, of which 1,281,000 train")
 
+    def test_plans(self):
+        found = self.inspect_json("efficientnet_lite0", "--plan", "--trainable", "_conv_head", "--batch", 2, "--threads", 1)
+        self.assertEqual((found["network"], found["threads"]), ("efficientnet_lite0", 1))
+        self.assertEqual([(p["part"], p["batch"]) for p in found["plans"]],
+                         [("backbone", 8), ("evaluation", 8), ("training", 2)])
+        for plan in found["plans"]:
+            self.assertIsNone(plan["milliseconds"])
+            self.assertEqual(max(s["live"] for s in plan["steps"]), plan["workspace"])
+        frozen, _, trained = found["plans"]
+        self.assertEqual(frozen["steps"][-1]["shape"], [8, 320, 7, 7])
+        self.assertTrue(any(s["from"] == "nchw" and s["node"] == "_conv_stem" for s in frozen["steps"]))
+        self.assertEqual({s["phase"] for s in frozen["steps"]}, {"forward"})
+        self.assertEqual([p for p in ("forward", "loss", "backward") if p in {s["phase"] for s in trained["steps"]}],
+                         ["forward", "loss", "backward"])
+
+    def test_plans_of_prediction_in_lines(self):
+        text = self.inspect("squeezenet1_1", "--plan", "--time", "--batch", 0)
+        self.assertLessEqual(max(map(len, text.splitlines())), 80)
+        heads = re.findall(r"(?m)^backbone of (\d): \d+ steps, \d+ of them reorders; workspace .*; ([\d.]+) ms$", text)
+        self.assertEqual([batch for batch, _ in heads], ["1", "8"])
+        self.assertTrue(all(float(time) > 0 for _, time in heads), heads)
+
     def test_refusals(self):
         self.refuses(1, "did you mean efficientnet_lite0?", "inspect", "efficientnet-lite0")
         self.refuses(1, ["qqq", "neither a file nor", "efficientnet_lite0"], "inspect", "qqq")
         self.refuses(1, "_conv_head", "inspect", "efficientnet_lite0", "--trainable", "_conv_hed")
         self.refuses(1, "complements", "inspect", "efficientnet_lite0", "--trainable", "all", "--freeze", "_fc")
         self.refuses(2, "for a network", "inspect", RUN, "--trainable", "all")
+        self.refuses(2, "for a network", "inspect", RUN, "--plan")
+        self.refuses(2, "needs --plan", "inspect", "efficientnet_lite0", "--time")
         self.refuses(2, "missing", "inspect")
 
     def test_a_file_of_that_name_comes_first(self):

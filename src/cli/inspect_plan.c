@@ -1,0 +1,146 @@
+/* The plans that graft makes for a network, a line a step: whom it works for, the kernel, the layout that it
+ * writes, memory and, where it was asked for, time. What only brings a tensor into another layout is marked.
+ *
+ * As JSON: {network, instructions, threads, weights, plans: [{part, batch, workspace, milliseconds or null,
+ * steps: [{phase, node, kernel, layout, from or null, shape, scratch, live, milliseconds or null}]}]}. */
+#include "cli/inspect.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/command.h"
+#include "cli/json_lines.h"
+#include "cli/screen.h"
+
+enum { ROUNDS = 7, NODE = 21, KERNEL = 23 };
+
+typedef struct plan_sum {
+    size_t steps, reorders;
+    double seconds;
+} plan_sum;
+
+static plan_sum sum_up(const graft_executor *executor, size_t first)
+{
+    plan_sum sum = {0, 0, 0.0};
+    graft_step_info info, head;
+    graft_executor_step_info(executor, first, &head);
+    for (size_t i = first; i < graft_executor_step_count(executor); i++) {
+        graft_executor_step_info(executor, i, &info);
+        if (info.plan != head.plan)
+            break;
+        sum.steps++;
+        sum.reorders += info.from != NULL;
+        sum.seconds += info.seconds;
+    }
+    return sum;
+}
+
+/* ---- For people ---- */
+
+static void print_plan_head(const graft_executor *executor, size_t first, bool timed)
+{
+    graft_step_info info;
+    plan_sum sum = sum_up(executor, first);
+    graft_executor_step_info(executor, first, &info);
+    printf("%s%s of %d: %zu steps, %zu of them reorders; workspace %s", first ? "\n" : "", info.part,
+           info.batch, sum.steps, sum.reorders, screen_bytes(info.workspace));
+    if (timed)
+        printf("; %.2f ms", 1e3 * sum.seconds);
+    printf("\n  %-*s %-*s %-8s %7s %7s%s\n", NODE, "node", KERNEL, "kernel", "layout", "scratch", "live",
+           timed ? "      ms" : "");
+}
+
+static void print_step(const graft_step_info *info, bool timed)
+{
+    printf("%c %-*s %-*s %-8s %7s %7s", info->from ? '~' : ' ', NODE, screen_name(info->node, NODE), KERNEL,
+           screen_name(info->kernel, KERNEL), info->layout, info->scratch ? screen_bytes(info->scratch) : "",
+           screen_bytes(info->live));
+    if (timed)
+        printf(" %7.3f", 1e3 * info->seconds);
+    printf("\n");
+}
+
+static void print_plans(const graft_executor *executor, bool timed)
+{
+    graft_step_info info, before = {.phase = ""};
+    for (size_t i = 0; i < graft_executor_step_count(executor); i++) {
+        graft_executor_step_info(executor, i, &info);
+        bool begins = i == 0 || info.plan != before.plan;
+        if (begins)
+            print_plan_head(executor, i, timed);
+        if (!begins && strcmp(info.phase, before.phase) != 0)
+            printf("--- %s ---\n", info.phase);
+        print_step(&info, timed);
+        before = info;
+    }
+    printf("~ brings a tensor into another layout\n");
+}
+
+/* ---- For programs ---- */
+
+static json_t *milliseconds(double seconds, bool timed)
+{
+    return timed ? json_real(1e3 * seconds) : json_null();
+}
+
+static json_t *step_json(const graft_step_info *info, bool timed)
+{
+    return json_pack("{s:s, s:o, s:s, s:s, s:o, s:o, s:I, s:I, s:o}", "phase", info->phase, "node",
+                     json_text(info->node), "kernel", info->kernel, "layout", info->layout, "from",
+                     info->from ? json_string(info->from) : json_null(), "shape",
+                     inspect_shape_json(&info->shape), "scratch", (json_int_t)info->scratch, "live",
+                     (json_int_t)info->live, "milliseconds", milliseconds(info->seconds, timed));
+}
+
+static json_t *plans_json(const graft_executor *executor, bool timed)
+{
+    json_t *plans = json_array(), *steps = NULL;
+    graft_step_info info;
+    size_t plan = 0;
+    for (size_t i = 0; i < graft_executor_step_count(executor); i++) {
+        graft_executor_step_info(executor, i, &info);
+        if (i == 0 || info.plan != plan) {
+            steps = json_array();
+            json_array_append_new(
+                plans, json_pack("{s:s, s:i, s:I, s:o, s:o}", "part", info.part, "batch", info.batch,
+                                 "workspace", (json_int_t)info.workspace, "milliseconds",
+                                 milliseconds(sum_up(executor, i).seconds, timed), "steps", steps));
+        }
+        plan = info.plan;
+        json_array_append_new(steps, step_json(&info, timed));
+    }
+    return plans;
+}
+
+static void say_plans(const graft_executor *executor, const graft_model *model, int threads, bool timed)
+{
+    graft_memory memory;
+    graft_executor_memory(executor, &memory);
+    json_say(json_pack("{s:s, s:s, s:i, s:I, s:o}", "network", graft_model_network(model)->name,
+                       "instructions", graft_instructions(), "threads", threads, "weights",
+                       (json_int_t)memory.weights, "plans", plans_json(executor, timed)));
+}
+
+/* ---- Both ---- */
+
+int inspect_plan(graft_model *model, const inspect_plan_options *asked)
+{
+    graft_executor *executor = NULL;
+    graft_executor_options options = GRAFT_EXECUTOR_OPTIONS_INIT;
+    int status = EXIT_FAILED;
+    options.batch = asked->batch;
+    options.threads = asked->threads;
+    if (graft_executor_create(&executor, model, &options) != GRAFT_OK ||
+        (asked->batch == 0 && graft_executor_plan_prediction(executor) != GRAFT_OK) ||
+        (asked->time && graft_executor_time_steps(executor, ROUNDS) != GRAFT_OK))
+        screen_fail_status();
+    else {
+        if (asked->json)
+            say_plans(executor, model, asked->threads, asked->time);
+        else
+            print_plans(executor, asked->time);
+        status = EXIT_GOOD;
+    }
+    graft_executor_free(executor);
+    return status;
+}
