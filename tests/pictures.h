@@ -29,7 +29,7 @@ static int leave_folder(void **state)
 }
 
 /* Everything that a test left behind. */
-static int empty_folder(void **state)
+static inline int empty_folder(void **state)
 {
     (void)state;
     return system("chmod -R u+rwX .; rm -rf ./* ./.[!.]*");
@@ -47,7 +47,7 @@ static void make_file(const char *path, const void *bytes, size_t size)
     assert_int_equal(fclose(stream), 0);
 }
 
-static void make_text(const char *path, const char *text)
+static inline void make_text(const char *path, const char *text)
 {
     make_file(path, text, strlen(text));
 }
@@ -72,7 +72,7 @@ static void make_picture(const char *path, uint32_t number)
 }
 
 /* FOLDER/000.ppm, FOLDER/001.ppm, ... */
-static void make_pictures(const char *folder, int count)
+static inline void make_pictures(const char *folder, int count)
 {
     static uint32_t number;
     char path[512];

@@ -51,9 +51,10 @@ void graft_device_free(graft_device *device)
     free(device);
 }
 
-void graft_device_enter(const graft_device *device)
+void graft_device_enter(graft_device *device)
 {
     omp_set_num_threads(device->threads);
+    graft_signals_hold_team(device);
 }
 
 const char *graft_device_instructions(void)

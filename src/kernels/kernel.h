@@ -4,6 +4,7 @@
 #ifndef GRAFT_KERNELS_KERNEL_H
 #define GRAFT_KERNELS_KERNEL_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,7 +18,10 @@ typedef struct graft_device graft_device;
 graft_status graft_device_create(graft_device **device, int threads);
 void graft_device_free(graft_device *device);
 /* Makes this thread's arithmetic use the device's threads; before compiling and before running. */
-void graft_device_enter(const graft_device *device);
+void graft_device_enter(graft_device *device);
+/* Around whatever runs kernels: no signal reaches this thread in between (signals.c says why). */
+void graft_signals_hold(sigset_t *before);
+void graft_signals_release(const sigset_t *before);
 /* "avx2", "avx512_core", ... as oneDNN has it; its version. Static storage. */
 const char *graft_device_instructions(void);
 const char *graft_device_library(void);

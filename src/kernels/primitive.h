@@ -3,6 +3,7 @@
 #define GRAFT_KERNELS_PRIMITIVE_H
 
 #include <dnnl.h>
+#include <pthread.h>
 
 #include "kernels/kernel.h"
 
@@ -20,7 +21,12 @@ struct graft_device {
     dnnl_stream_t stream;
     graft_layout *layouts;
     int threads;
+    bool led; /* a team is ready, and this thread leads it */
+    pthread_t leader;
 };
+
+/* Keeps signals from the team of the thread that calls. */
+void graft_signals_hold_team(graft_device *device);
 
 /* GRAFT_EMEMORY, GRAFT_EUNSUPPORTED or GRAFT_EINTERNAL: "PRIMITIVE: what oneDNN says". */
 graft_status graft_primitive_fail(dnnl_status_t result, const char *what);
