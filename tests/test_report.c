@@ -398,6 +398,7 @@ static void test_kept_features_serve_an_evaluation(void **state)
     graft_evaluate_options how = GRAFT_EVALUATE_OPTIONS_INIT;
     options.epochs = 1;
     options.threads = 2;
+    assert_int_equal(graft_model_name_classes(p->model, (const char *const[]){"a", "b"}, 2), GRAFT_OK);
     assert_int_equal(graft_fit(&trained, p->model, p->dataset, &options, &report), GRAFT_OK);
     assert_non_null(report.features);
     how.threads = 2;

@@ -232,7 +232,7 @@ static graft_status train_batch(phase *p, const graft_batch *batch, double *sum)
     GRAFT_TRY(graft_executor_forward(p->executor, batch));
     GRAFT_TRY(graft_executor_loss(p->executor, batch, &loss));
     if (!isfinite(loss))
-        return graft_fail(GRAFT_EDIVERGED, "the loss is %f at step %ld (a smaller --lr may help)",
+        return graft_fail(GRAFT_EDIVERGED, "the loss is %f at step %ld (a smaller rate may help)",
                           (double)loss, p->step + 1);
     GRAFT_TRY(graft_executor_backward(p->executor));
     GRAFT_TRY(graft_executor_step(p->executor));
@@ -318,7 +318,7 @@ static graft_status check_weights(const phase *p)
         for (int64_t j = 0; j < t->count; j++)
             if (!isfinite(t->value[j]))
                 return graft_fail(GRAFT_EDIVERGED,
-                                  "%s is not finite behind step %ld (a smaller --lr may help)",
+                                  "%s is not finite behind step %ld (a smaller rate may help)",
                                   p->executor->model->state.names[t->tensor], p->step);
     }
     return GRAFT_OK;
