@@ -11,6 +11,7 @@
  *   train.h    the executor (forward, loss, backward, step), and graft_fit, the whole job
  *   plan.h     what the executor's plans are made of, and where their time goes
  *   report.h   figures of what a classifier did
+ *   table.h    tables of numbers that numpy opens
  *   tools.h    small things that programs around it need: whole files, near words, cores, memory
  */
 #ifndef GRAFT_GRAFT_H
@@ -23,6 +24,7 @@
 #include <graft/plan.h>
 #include <graft/report.h>
 #include <graft/status.h>
+#include <graft/table.h>
 #include <graft/tensor.h>
 #include <graft/tools.h>
 #include <graft/train.h>

@@ -158,6 +158,11 @@ typedef struct graft_node_info {
 /* Nodes in the order in which they run. */
 GRAFT_API size_t graft_model_node_count(const graft_model *model);
 GRAFT_API void graft_model_node(const graft_model *model, size_t index, graft_node_info *info);
+/* The number of a node, by its name or the path of a module, whose last node it is then. GRAFT_ENOTFOUND,
+ * with the nearest name. */
+GRAFT_API graft_status graft_model_find_node(const graft_model *model, const char *name, size_t *index);
+/* The node whose output the head reads: what the features of a picture are where nobody says otherwise. */
+GRAFT_API size_t graft_model_feature_node(const graft_model *model);
 /* The state dict, in PyTorch's order (nothing in an outline); views are borrowed until the model is edited or
  * freed. */
 GRAFT_API size_t graft_model_tensor_count(const graft_model *model);

@@ -59,11 +59,13 @@ typedef struct graft_executor_options {
     uint64_t seed;   /* of dropout and stochastic depth */
     graft_loss loss;
     float label_smoothing; /* of cross-entropy: this part of each label is spread over all classes */
+    const char *node; /* of an executor that only runs (batch 0): the node or module whose output `forward`
+                         gives in place of logits, plain NCHW; NULL: the logits */
 } graft_executor_options;
 #define GRAFT_EXECUTOR_OPTIONS_INIT                                                                      \
     {                                                                                                    \
         32, GRAFT_AUTO, {0.001f, 0.001f, 0.9f, 0.0f, true}, GRAFT_BATCH_NORM_STILL, 0.0f, true, true, 0, \
-            GRAFT_CROSS_ENTROPY, 0.0f                                                                    \
+            GRAFT_CROSS_ENTROPY, 0.0f, NULL                                                              \
     }
 
 typedef struct graft_executor graft_executor;

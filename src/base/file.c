@@ -152,6 +152,13 @@ graft_status graft_writer_write(graft_writer *writer, const void *bytes, size_t 
     return GRAFT_OK;
 }
 
+graft_status graft_writer_rewind(graft_writer *writer)
+{
+    if (fseek(writer->stream, 0, SEEK_SET) != 0)
+        return graft_fail_errno(errno, "%s: cannot be written", writer->path);
+    return GRAFT_OK;
+}
+
 /* Without the folder's own sync a crash could lose the new name; its failure loses nothing that was there. */
 static void sync_folder(const char *path)
 {

@@ -29,6 +29,7 @@ typedef struct graft_writer {
 
 graft_status graft_writer_open(graft_writer *writer, const char *path);
 graft_status graft_writer_write(graft_writer *writer, const void *bytes, size_t size);
+graft_status graft_writer_rewind(graft_writer *writer); /* what is written next goes over the beginning */
 graft_status graft_writer_commit(graft_writer *writer); /* afterwards the writer is empty */
 void graft_writer_discard(graft_writer *writer);        /* legal after commit and on a zeroed writer */
 

@@ -2,6 +2,7 @@
  *
  *   --name value, --name=value   a value; with the first form another option's name is not taken for one
  *   --name                       a flag
+ *   -x value                     the same where the option has a letter
  *   -h, --help                   the command's help, and nothing else
  *   --                           everything behind it is positional
  *   everything else              positional, wherever it stands; "-" too
@@ -95,6 +96,14 @@ static bool check_value(const option *o, const char *text)
 
 /* ---- Options ---- */
 
+static const option *find_letter(const command *which, char letter)
+{
+    for (const option *o = which->options; o->name; o++)
+        if (letter && o->letter == letter)
+            return o;
+    return NULL;
+}
+
 static const option *find_option(const command *which, const char *name, size_t length)
 {
     for (const option *o = which->options; o->name; o++)
@@ -144,6 +153,8 @@ static bool parse_option(arguments *a, cursor *at)
     const option *o = NULL;
     if (strncmp(text, "--", 2) == 0)
         o = find_option(a->command, text + 2, strcspn(text + 2, "="));
+    else if (text[2] == 0)
+        o = find_letter(a->command, text[1]);
     if (!o)
         return fail_unknown(a->command, text);
     const char *value = take_value(a->command, o, at, equals);

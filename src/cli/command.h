@@ -22,6 +22,7 @@ typedef struct option {
     option_kind kind;
     double low, high;  /* legal values of numbers, both included */
     const char *words; /* of OPTION_WORD: "probe|zero|pytorch" */
+    char letter;       /* 'o': -o FILE is the same; 0: none */
 } option;
 
 typedef struct arguments arguments;
@@ -36,8 +37,8 @@ typedef struct command {
     int (*run)(const arguments *arguments); /* the exit status */
 } command;
 
-extern const command command_train, command_eval, command_predict, command_inspect, command_models,
-    command_help;
+extern const command command_train, command_eval, command_predict, command_features, command_inspect,
+    command_models, command_help;
 
 /* All of them, in the order of help; ends with NULL. */
 extern const command *const commands[];

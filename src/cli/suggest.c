@@ -148,6 +148,8 @@ static const foreign_word foreign[] = {
     {"topk", "top", NULL},
     {"top-k", "top", NULL},
     {"k", "top", NULL},
+    {"layer", "node", NULL},
+    {"return-nodes", "node", NULL},
     {"logits", "emit", NULL},
     {"probs", "emit", NULL},
     {"probabilities", "emit", NULL},
@@ -215,11 +217,12 @@ enum { FOREIGN = sizeof foreign / sizeof foreign[0] };
 
 /* Other systems' verbs. */
 static const char *const verbs[][2] = {
-    {"fit", "train"},        {"finetune", "train"},  {"fine-tune", "train"}, {"tune", "train"},
-    {"learn", "train"},      {"test", "eval"},       {"evaluate", "eval"},   {"validate", "eval"},
-    {"val", "eval"},         {"score", "eval"},      {"infer", "predict"},   {"inference", "predict"},
-    {"classify", "predict"}, {"run", "predict"},     {"label", "predict"},   {"show", "inspect"},
-    {"info", "inspect"},     {"summary", "inspect"}, {"models", "inspect"},  {"list", "inspect"},
+    {"fit", "train"},        {"finetune", "train"},   {"fine-tune", "train"}, {"tune", "train"},
+    {"learn", "train"},      {"test", "eval"},        {"evaluate", "eval"},   {"validate", "eval"},
+    {"val", "eval"},         {"score", "eval"},       {"infer", "predict"},   {"inference", "predict"},
+    {"classify", "predict"}, {"run", "predict"},      {"label", "predict"},   {"show", "inspect"},
+    {"info", "inspect"},     {"extract", "features"}, {"embed", "features"},  {"embeddings", "features"},
+    {"summary", "inspect"},  {"models", "inspect"},   {"list", "inspect"},
 };
 
 enum { VERBS = sizeof verbs / sizeof verbs[0] };

@@ -9,16 +9,19 @@
 
 /* ---- What trains ---- */
 
-static graft_status mark(graft_model *model, const char *pattern, bool trains)
+static graft_status no_such_node(const graft_model *model, const char *pattern)
 {
-    int matched;
-    graft_graph_mark(model->state.graph, pattern, trains, &matched);
-    if (matched > 0)
-        return GRAFT_OK;
     char nearest[GRAFT_NAME_TEXT];
     bool near = graft_graph_nearest(model->state.graph, pattern, nearest);
     return graft_fail(GRAFT_ENOTFOUND, "%s has no node or module \"%s\"%s%s", model->recipe.network->name,
                       pattern, near ? "; the nearest is " : "", near ? nearest : "");
+}
+
+static graft_status mark(graft_model *model, const char *pattern, bool trains)
+{
+    int matched;
+    graft_graph_mark(model->state.graph, pattern, trains, &matched);
+    return matched > 0 ? GRAFT_OK : no_such_node(model, pattern);
 }
 
 graft_status graft_model_freeze(graft_model *model, const char *pattern)
@@ -60,6 +63,46 @@ graft_status graft_model_select(graft_model *model, const char *const *trainable
     GRAFT_TRY(graft_model_unfreeze(model, model->head));
 out:
     return status;
+}
+
+/* ---- Inner nodes ---- */
+
+graft_status graft_model_find_node(const graft_model *model, const char *name, size_t *index)
+{
+    const graft_graph *graph = model->state.graph;
+    const graft_node *found = graft_graph_find(graph, name);
+    for (size_t i = graph->count; i-- > 0 && !found;)
+        if (!strchr(name, '*') && graft_node_matches(&graph->nodes[i], name))
+            found = &graph->nodes[i];
+    if (!found)
+        return no_such_node(model, name);
+    *index = (size_t)found->index;
+    return GRAFT_OK;
+}
+
+/* Dropout before the head hands on what it gets. */
+size_t graft_model_feature_node(const graft_model *model)
+{
+    const graft_graph *graph = model->state.graph;
+    const graft_node *node = graft_graph_logits(graph);
+    for (size_t i = graph->count; i-- > 0;)
+        if (graft_model_in_head(model, &graph->nodes[i]))
+            node = &graph->nodes[i];
+    if (node->input_count > 0)
+        node = &graph->nodes[node->inputs[0]];
+    while (node->op == &graft_op_dropout)
+        node = &graph->nodes[node->inputs[0]];
+    return (size_t)node->index;
+}
+
+void graft_model_end_at(graft_model *model, size_t node)
+{
+    graft_graph *graph = model->state.graph;
+    graft_model_forget_classes(model);
+    graph->outputs[0].node = (int)node;
+    graph->output_count = 1;
+    graft_graph_bound(graph);
+    model->class_count = (size_t)graft_shape_count(&graph->nodes[node].shape);
 }
 
 /* ---- New layers ---- */

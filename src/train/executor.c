@@ -23,12 +23,20 @@ static int64_t aligned(int64_t count)
 static graft_status take_model(graft_executor *e, graft_model *model, const graft_features *features)
 {
     graft_status status = GRAFT_OK;
+    const char *node = e->options.node;
+    size_t index;
+    if (node && (e->options.batch > 0 || features))
+        return graft_fail(GRAFT_EARGUMENT, "an inner node's output is for an executor that only runs");
     if (e->options.batch > 0 || features) {
         e->model = graft_model_share(model);
         return GRAFT_OK;
     }
     GRAFT_TRY(graft_model_clone(&e->model, model));
     GRAFT_TRY(graft_model_freeze(e->model, "*"));
+    if (node) {
+        GRAFT_TRY(graft_model_find_node(e->model, node, &index));
+        graft_model_end_at(e->model, index);
+    }
 out:
     return status;
 }
