@@ -143,11 +143,11 @@ static void test_a_file_is_named(void **state)
 
 static graft_status decode_small(const uint8_t *bytes, size_t size, graft_sight sight)
 {
-    graft_image image = GRAFT_IMAGE_INIT;
-    graft_encoded encoded = {bytes, size, sight, SMALL_LIMIT};
-    graft_status status = graft_image_decode_limited(&image, &encoded);
-    assert_true((status == GRAFT_OK) == (image.pixels != NULL));
-    graft_image_dispose(&image);
+    graft_part part = {.width = 0};
+    graft_encoded encoded = {bytes, size, sight, SMALL_LIMIT, NULL};
+    graft_status status = graft_part_decode_limited(&part, &encoded);
+    assert_true((status == GRAFT_OK) == (part.image.pixels != NULL));
+    graft_part_dispose(&part);
     return status;
 }
 
@@ -243,23 +243,23 @@ static void test_copy_of_pixels(void **state)
     const uint8_t pixels[2][8] = {{1, 2, 3, 4, 5, 6, 99, 99}, {7, 8, 9, 10, 11, 12, 99, 99}};
     const uint8_t downwards[12] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
     const uint8_t upwards[12] = {7, 8, 9, 10, 11, 12, 1, 2, 3, 4, 5, 6};
-    graft_image image = GRAFT_IMAGE_INIT;
+    graft_part part = {.width = 0};
     graft_picture picture = graft_picture_rgb(pixels[0], 2, 2, 8);
-    assert_int_equal(graft_image_copy(&image, &picture, GRAFT_AS_SEEN), GRAFT_OK);
-    assert_memory_equal(image.pixels, downwards, sizeof downwards);
-    graft_image_dispose(&image);
+    assert_int_equal(graft_part_copy(&part, &picture, GRAFT_AS_SEEN, NULL), GRAFT_OK);
+    assert_memory_equal(part.image.pixels, downwards, sizeof downwards);
+    graft_part_dispose(&part);
     picture = graft_picture_rgb(pixels[1], 2, 2, -8);
-    assert_int_equal(graft_image_copy(&image, &picture, GRAFT_AS_SEEN), GRAFT_OK);
-    assert_memory_equal(image.pixels, upwards, sizeof upwards);
-    graft_image_dispose(&image);
+    assert_int_equal(graft_part_copy(&part, &picture, GRAFT_AS_SEEN, NULL), GRAFT_OK);
+    assert_memory_equal(part.image.pixels, upwards, sizeof upwards);
+    graft_part_dispose(&part);
     picture = graft_picture_rgb(pixels[0], 2, 2, 5);
-    assert_int_equal(graft_image_copy(&image, &picture, GRAFT_AS_SEEN), GRAFT_EARGUMENT);
+    assert_int_equal(graft_part_copy(&part, &picture, GRAFT_AS_SEEN, NULL), GRAFT_EARGUMENT);
     picture = graft_picture_rgb(pixels[0], 2, -1, 8);
-    assert_int_equal(graft_image_copy(&image, &picture, GRAFT_AS_SEEN), GRAFT_EARGUMENT);
+    assert_int_equal(graft_part_copy(&part, &picture, GRAFT_AS_SEEN, NULL), GRAFT_EARGUMENT);
     picture = graft_picture_encoded("P6 1 1 255 abc", 14);
-    assert_int_equal(graft_image_copy(&image, &picture, GRAFT_AS_SEEN), GRAFT_OK);
-    assert_memory_equal(image.pixels, "abc", 3);
-    graft_image_dispose(&image);
+    assert_int_equal(graft_part_copy(&part, &picture, GRAFT_AS_SEEN, NULL), GRAFT_OK);
+    assert_memory_equal(part.image.pixels, "abc", 3);
+    graft_part_dispose(&part);
 }
 
 static void test_size_limits(void **state)

@@ -22,7 +22,7 @@
 enum { CROP = 8, BYTES = CROP * CROP * 3 };
 
 static const graft_transform small = {
-    10, CROP, GRAFT_BILINEAR, 255.0F, {0.0F, 0.0F, 0.0F}, {1.0F, 1.0F, 1.0F}};
+    10, CROP, GRAFT_BILINEAR, 255.0F, {0.0F, 0.0F, 0.0F}, {1.0F, 1.0F, 1.0F}, GRAFT_DECODE_EXACT};
 
 /* ---- Helpers ---- */
 

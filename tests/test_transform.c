@@ -137,10 +137,16 @@ static void test_mirror(void **state)
 
 /* The table of make_images.py. */
 static const graft_transform transforms[] = {
-    {256, 224, GRAFT_BILINEAR, 255.0F, {0.485F, 0.456F, 0.406F}, {0.229F, 0.224F, 0.225F}},
-    {256, 224, GRAFT_BILINEAR, 255.0F, {0.5F, 0.5F, 0.5F}, {0.5F, 0.5F, 0.5F}},
-    {256, 224, GRAFT_BILINEAR, 1.0F, {127.0F, 127.0F, 127.0F}, {128.0F, 128.0F, 128.0F}},
-    {256, 224, GRAFT_BILINEAR, 255.0F, {0.0F, 0.0F, 0.0F}, {1.0F, 1.0F, 1.0F}},
+    {256,
+     224,
+     GRAFT_BILINEAR,
+     255.0F,
+     {0.485F, 0.456F, 0.406F},
+     {0.229F, 0.224F, 0.225F},
+     GRAFT_DECODE_EXACT},
+    {256, 224, GRAFT_BILINEAR, 255.0F, {0.5F, 0.5F, 0.5F}, {0.5F, 0.5F, 0.5F}, GRAFT_DECODE_EXACT},
+    {256, 224, GRAFT_BILINEAR, 1.0F, {127.0F, 127.0F, 127.0F}, {128.0F, 128.0F, 128.0F}, GRAFT_DECODE_EXACT},
+    {256, 224, GRAFT_BILINEAR, 255.0F, {0.0F, 0.0F, 0.0F}, {1.0F, 1.0F, 1.0F}, GRAFT_DECODE_EXACT},
 };
 
 static void test_normalize_equals_torchvision(void **state)

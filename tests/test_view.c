@@ -17,7 +17,7 @@
 enum { CROP = 12, BYTES = CROP * CROP * 3 };
 
 static const graft_transform transform = {
-    16, CROP, GRAFT_BILINEAR, 255.0F, {0.0F, 0.0F, 0.0F}, {1.0F, 1.0F, 1.0F}};
+    16, CROP, GRAFT_BILINEAR, 255.0F, {0.0F, 0.0F, 0.0F}, {1.0F, 1.0F, 1.0F}, GRAFT_DECODE_EXACT};
 
 static graft_image picture(int width, int height)
 {
@@ -35,13 +35,33 @@ static graft_augmentation parsed(const char *text)
     return all;
 }
 
+/* A part with no more than what is wished. */
+static graft_part cut_out(const graft_image *image, const graft_wish *wish)
+{
+    graft_box box = {0, 0, image->width, image->height};
+    if (wish->needs)
+        box = wish->needs(wish->context, image->width, image->height);
+    graft_part part = {GRAFT_IMAGE_INIT, box.x, box.y, image->width, image->height};
+    assert_int_equal(graft_image_create(&part.image, box.width, box.height), GRAFT_OK);
+    for (int y = 0; y < box.height; y++)
+        memcpy(part.image.pixels + (size_t)(y * box.width) * 3,
+               image->pixels + (size_t)((box.y + y) * image->width + box.x) * 3, (size_t)box.width * 3);
+    return part;
+}
+
 static void draw(uint8_t out[BYTES], const char *text, const graft_place *place)
 {
     graft_augmentation all = parsed(text);
-    graft_image image = picture(31, 23);
-    int view = graft_view_choose(&all, place);
-    assert_int_equal(graft_view_draw(out, &image, view, &all, &transform, place), GRAFT_OK);
-    graft_image_dispose(&image);
+    graft_part part = {picture(31, 23), 0, 0, 31, 23};
+    graft_view view = {graft_view_choose(&all, place), &all, &transform, *place};
+    graft_wish wish = graft_view_wish(&view);
+    graft_part small = cut_out(&part.image, &wish);
+    uint8_t same[BYTES];
+    assert_int_equal(graft_view_draw(out, &part, &view), GRAFT_OK);
+    assert_int_equal(graft_view_draw(same, &small, &view), GRAFT_OK);
+    assert_memory_equal(same, out, BYTES);
+    graft_part_dispose(&part);
+    graft_part_dispose(&small);
 }
 
 /* ---- By hand ---- */
@@ -174,20 +194,45 @@ static void test_the_row_alone_decides(void **state)
     assert_memory_equal(again, views[0], BYTES);
 }
 
+static void test_no_more_is_wished_than_a_view_needs(void **state)
+{
+    (void)state;
+    const graft_augmentation flip = parsed("flip"), crop = parsed("crop(0.1,0.2)"),
+                             late = parsed("rotate(5) crop(0.1,0.2)");
+    const graft_view plain = {GRAFT_VIEW_PLAIN, &flip, &transform, {1, 0, 0}};
+    const graft_view cropped = {GRAFT_VIEW_RANDOM, &crop, &transform, {1, 0, 0}};
+    const graft_view all = {GRAFT_VIEW_RANDOM, &late, &transform, {1, 0, 0}};
+    graft_wish wish = graft_view_wish(&plain);
+    graft_box box = wish.needs(wish.context, 320, 160); /* 160 becomes 16, of which the crop takes 12 */
+    assert_in_range(box.width, 120, 142);
+    assert_in_range(box.height, 120, 142);
+    assert_in_range(box.x, 89, 100);
+    assert_in_range(box.y, 9, 20);
+    wish = graft_view_wish(&cropped);
+    box = wish.needs(wish.context, 320, 160);
+    assert_in_range(box.width * box.height, 320 * 160 / 11, 320 * 160 / 4);
+    wish = graft_view_wish(&all);
+    assert_null(wish.needs);
+    assert_int_equal(wish.least, 0);
+    graft_transform scaled = transform;
+    scaled.decode = GRAFT_DECODE_SCALED;
+    assert_int_equal(graft_wish_fit(&scaled).least, 32);
+}
+
 static void test_without_memory(void **state)
 {
     (void)state;
     const graft_augmentation all = parsed("rotate(5) crop(0.35,1) rotate(15) jitter(0.4)");
-    const graft_place place = {9, 3, 7};
+    const graft_view view = {GRAFT_VIEW_RANDOM, &all, &transform, {9, 3, 7}};
     uint8_t out[BYTES];
     graft_status status = GRAFT_EMEMORY;
     long n = 0;
     while (status == GRAFT_EMEMORY && n < 50) {
-        graft_image image = picture(31, 23);
+        graft_part part = {picture(31, 23), 0, 0, 31, 23};
         graft_memory_fail_after(++n);
-        status = graft_view_draw(out, &image, GRAFT_VIEW_RANDOM, &all, &transform, &place);
+        status = graft_view_draw(out, &part, &view);
         graft_memory_fail_after(0);
-        graft_image_dispose(&image);
+        graft_part_dispose(&part);
     }
     assert_int_equal(status, GRAFT_OK);
     assert_true(n > 4);
@@ -199,6 +244,7 @@ int main(void)
         cmocka_unit_test(test_steps_run_in_the_order_written),
         cmocka_unit_test(test_a_list_of_nothing_but_a_flip_is_exact),
         cmocka_unit_test(test_the_row_alone_decides),
+        cmocka_unit_test(test_no_more_is_wished_than_a_view_needs),
         cmocka_unit_test(test_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

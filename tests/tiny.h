@@ -43,7 +43,8 @@ static const graft_zoo_row tiny_row = {
 static const graft_recipe tiny_recipe = {
     .network = &tiny_row.network, .size = TINY_SIZE, .classes = TINY_CLASSES};
 static const graft_transform tiny_transform = {
-    TINY_SIZE, TINY_SIZE, GRAFT_BILINEAR, 1.0F, {127.0F, 127.0F, 127.0F}, {128.0F, 128.0F, 128.0F}};
+    TINY_SIZE,         TINY_SIZE, GRAFT_BILINEAR, 1.0F, {127.0F, 127.0F, 127.0F}, {128.0F, 128.0F, 128.0F},
+    GRAFT_DECODE_EXACT};
 
 /* First values from the seed; all of it is frozen. */
 static inline graft_status tiny_create(graft_model **out, uint64_t seed)

@@ -18,6 +18,10 @@ typedef enum graft_sight { GRAFT_AS_SEEN = 0, GRAFT_AS_PILLOW } graft_sight;
 
 typedef enum graft_filter { GRAFT_BILINEAR = 0, GRAFT_BICUBIC } graft_filter;
 
+/* scaled: a JPEG whose short side is four times `resize` or more is decoded at a half, a quarter or an eighth
+ * of its size, so that twice `resize` is left at least. Faster, and not the same pixels. */
+typedef enum graft_decode { GRAFT_DECODE_EXACT = 0, GRAFT_DECODE_SCALED } graft_decode;
+
 /* From a picture to a network's input, as torchvision does it: the short side is resized to `resize` (with
  * antialias, 8 bits), the centre `crop` x `crop` is cut out, and a value v becomes
  * (v / divisor - mean) / std, in float. */
@@ -28,6 +32,7 @@ typedef struct graft_transform {
     float divisor;
     float mean[3];
     float std[3];
+    graft_decode decode;
 } graft_transform;
 
 /* A picture that somebody else owns: the bytes of a file (JPEG, PNG, WebP, TIFF, BMP, PPM, PGM), or RGB

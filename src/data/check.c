@@ -25,17 +25,26 @@ bool graft_is_cause(graft_status status)
     return status == GRAFT_EIO || status == GRAFT_EFORMAT || status == GRAFT_EUNSUPPORTED;
 }
 
+static graft_box needs_nothing(const void *context, int width, int height)
+{
+    (void)context;
+    (void)width;
+    (void)height;
+    return (graft_box){0, 0, 0, 0};
+}
+
 static graft_status try_picture(graft_sample *sample, graft_sight sight)
 {
     graft_status status;
     uint8_t *bytes = NULL;
     size_t size;
-    graft_image image = GRAFT_IMAGE_INIT;
+    graft_part part = {.width = 0};
+    const graft_wish nothing = {.needs = needs_nothing};
     GRAFT_TRY(graft_file_read(sample->path, SIZE_MAX, &bytes, &size));
     sample->content = graft_sha256_start(bytes, size);
-    GRAFT_TRY(graft_image_decode(&image, bytes, size, sight));
+    GRAFT_TRY(graft_part_decode(&part, bytes, size, sight, &nothing));
 out:
-    graft_image_dispose(&image);
+    graft_part_dispose(&part);
     free(bytes);
     return status;
 }

@@ -82,31 +82,31 @@ static bool is_kept(const graft_loader *l, int sample, int view)
 
 /* ---- A job, on whichever thread ---- */
 
+static graft_status draw_row(graft_loader *l, size_t row, const char *path)
+{
+    graft_status status;
+    graft_part part = {.width = 0};
+    const graft_view view = {view_of(l, row), &l->options.augment, &l->transform, place_of(l, row)};
+    const graft_wish wish = graft_view_wish(&view);
+    GRAFT_TRY(graft_part_read(&part, path, l->dataset->sight, &wish));
+    status = graft_view_draw(pixels_of(l, row), &part, &view);
+    if (status != GRAFT_OK)
+        graft_fail_within(status, "%s", path);
+out:
+    graft_part_dispose(&part);
+    return status;
+}
+
 /* The second row of a sample is the first one's mirror image, and made of it. */
-static graft_status draw_rows(graft_loader *l, size_t job, graft_image *image)
+static graft_status draw_rows(graft_loader *l, size_t job, const char *path)
 {
     size_t row = job * l->views, crop = (size_t)l->transform.crop;
-    graft_place place = place_of(l, row);
-    graft_status status = graft_view_draw(pixels_of(l, row), image, view_of(l, row), &l->options.augment,
-                                          &l->transform, &place);
+    graft_status status = draw_row(l, row, path);
     if (status != GRAFT_OK || l->views == 1)
         return status;
     memcpy(pixels_of(l, row + 1), pixels_of(l, row), crop * crop * 3);
     graft_image_mirror(pixels_of(l, row + 1), l->transform.crop, l->transform.crop);
     return GRAFT_OK;
-}
-
-static graft_status read_rows(graft_loader *l, size_t job, const char *path)
-{
-    graft_status status;
-    graft_image image = GRAFT_IMAGE_INIT;
-    GRAFT_TRY(graft_image_read(&image, path, l->dataset->sight));
-    status = draw_rows(l, job, &image);
-    if (status != GRAFT_OK)
-        graft_fail_within(status, "%s", path);
-out:
-    graft_image_dispose(&image);
-    return status;
 }
 
 static graft_status do_job(void *context, size_t job)
@@ -121,7 +121,7 @@ static graft_status do_job(void *context, size_t job)
         made->decoded[v] = !is_kept(l, sample, view_of(l, job * l->views + v));
         wanted = wanted || made->decoded[v];
     }
-    graft_status status = wanted ? read_rows(l, job, l->dataset->samples[sample].path) : GRAFT_OK;
+    graft_status status = wanted ? draw_rows(l, job, l->dataset->samples[sample].path) : GRAFT_OK;
     return graft_is_cause(status) ? graft_duplicate(&made->cause, graft_error_message()) : status;
 }
 

@@ -16,8 +16,18 @@ typedef struct graft_place {
 /* GRAFT_VIEW_PLAIN, _MIRROR or _RANDOM. */
 int graft_view_choose(const graft_augmentation *augment, const graft_place *place);
 
-/* out (crop, crop, 3) = that view of the picture, which a random one uses up. */
-graft_status graft_view_draw(uint8_t *out, graft_image *image, int view, const graft_augmentation *augment,
-                             const graft_transform *transform, const graft_place *place);
+/* All that a view's pixels depend on, beside the picture. */
+typedef struct graft_view {
+    int kind; /* what graft_view_choose said */
+    const graft_augmentation *augment;
+    const graft_transform *transform;
+    graft_place place;
+} graft_view;
+
+/* What of a picture the view needs; it borrows the view. */
+graft_wish graft_view_wish(const graft_view *view);
+
+/* out (crop, crop, 3) = the view of a picture that was decoded by its wish. A random one uses the part up. */
+graft_status graft_view_draw(uint8_t *out, graft_part *part, const graft_view *view);
 
 #endif

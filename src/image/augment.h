@@ -21,9 +21,10 @@ typedef struct graft_augment_kind {
     const char *form;   /* "crop(lo,hi)" */
     int least, most;    /* how many numbers it takes; those left out are 0 */
     bool ascending;     /* of its numbers none is below the one before */
-    bool crops;         /* takes a picture of any size, and makes (crop, crop) of it */
     graft_augment_number numbers[GRAFT_AUGMENT_NUMBERS];
-    /* Draws what is random, and replaces the picture's pixels or the whole picture. */
+    /* Draws which box of a picture, of whatever size, becomes (crop, crop). NULL: it is no crop. */
+    graft_box (*box)(const double *numbers, graft_random *random, int width, int height);
+    /* What is no crop: draws what is random, and replaces the picture's pixels or the whole picture. */
     graft_status (*apply)(graft_image *image, const double *numbers, graft_random *random,
                           const graft_transform *transform);
 } graft_augment_kind;

@@ -10,20 +10,35 @@
 #include "base/status.h"
 #include "image/codec.h"
 
-graft_status graft_canvas_create(graft_canvas *canvas, const graft_encoded *encoded, int64_t width,
-                                 int64_t height, int channels)
+graft_status graft_canvas_check(const graft_encoded *encoded, int64_t width, int64_t height)
 {
     if (width <= 0 || height <= 0)
         return graft_fail(GRAFT_EFORMAT, "has no pixels (%lld x %lld)", (long long)width, (long long)height);
     if (width > INT32_MAX || height > INT32_MAX || width * height > encoded->max_pixels)
         return graft_fail(GRAFT_EFORMAT, "is too large: %lld x %lld pixels, where %lld million are the limit",
                           (long long)width, (long long)height, (long long)encoded->max_pixels / 1000000);
+    return GRAFT_OK;
+}
+
+graft_status graft_canvas_create_part(graft_canvas *canvas, int width, int height, const graft_box *part,
+                                      int channels)
+{
     uint8_t *pixels;
-    graft_status status = graft_allocate_aligned(&pixels, (size_t)(width * height) * (size_t)channels);
+    graft_status status =
+        graft_allocate_aligned(&pixels, (size_t)part->width * (size_t)part->height * (size_t)channels);
     if (status != GRAFT_OK)
         return status;
-    *canvas = (graft_canvas){(int)width, (int)height, channels, 1, pixels};
+    *canvas = (graft_canvas){part->width, part->height, part->x, part->y, width, height, channels, 1, pixels};
     return GRAFT_OK;
+}
+
+graft_status graft_canvas_create(graft_canvas *canvas, const graft_encoded *encoded, int64_t width,
+                                 int64_t height, int channels)
+{
+    graft_status status = graft_canvas_check(encoded, width, height);
+    graft_box all = {0, 0, (int)width, (int)height};
+    return status == GRAFT_OK ? graft_canvas_create_part(canvas, all.width, all.height, &all, channels)
+                              : status;
 }
 
 void graft_canvas_dispose(graft_canvas *canvas)
@@ -100,34 +115,73 @@ static struct walk walk_of(const graft_canvas *canvas)
     }
 }
 
+/* Where a box of a width x height picture lies when that is turned upright. */
+static graft_box turn_box(const graft_box *box, int width, int height, int orientation)
+{
+    int right = width - box->x - box->width, below = height - box->y - box->height;
+    switch (orientation) {
+    case 2:
+        return (graft_box){right, box->y, box->width, box->height};
+    case 3:
+        return (graft_box){right, below, box->width, box->height};
+    case 4:
+        return (graft_box){box->x, below, box->width, box->height};
+    case 5:
+        return (graft_box){box->y, box->x, box->height, box->width};
+    case 6:
+        return (graft_box){below, box->x, box->height, box->width};
+    case 7:
+        return (graft_box){below, right, box->height, box->width};
+    case 8:
+        return (graft_box){box->y, right, box->height, box->width};
+    default:
+        return *box;
+    }
+}
+
+graft_box graft_wish_stored(const graft_wish *wish, int width, int height, int orientation)
+{
+    bool transposed = orientation >= 5;
+    int back = orientation == 6 ? 8 : orientation == 8 ? 6 : orientation; /* the others undo themselves */
+    int seen_width = transposed ? height : width, seen_height = transposed ? width : height;
+    graft_box seen = wish->needs(wish->context, seen_width, seen_height);
+    return turn_box(&seen, seen_width, seen_height, back);
+}
+
 static graft_status turn_upright(graft_canvas *canvas)
 {
     struct walk walk = walk_of(canvas);
-    int width = walk.transposed ? canvas->height : canvas->width;
-    int height = walk.transposed ? canvas->width : canvas->height;
-    uint8_t *pixels;
-    graft_status status = graft_allocate_aligned(&pixels, (size_t)width * (size_t)height * 3);
+    graft_canvas turned;
+    graft_box stored = {canvas->x, canvas->y, canvas->width, canvas->height};
+    graft_box part = turn_box(&stored, canvas->picture_width, canvas->picture_height, canvas->orientation);
+    graft_status status =
+        graft_canvas_create_part(&turned, walk.transposed ? canvas->picture_height : canvas->picture_width,
+                                 walk.transposed ? canvas->picture_width : canvas->picture_height, &part, 3);
     if (status != GRAFT_OK)
         return status;
-    uint8_t *out = pixels;
-    for (int y = 0; y < height; y++) {
+    uint8_t *out = turned.pixels;
+    for (int y = 0; y < turned.height; y++) {
         const uint8_t *in = canvas->pixels + walk.start + y * walk.row;
-        for (int x = 0; x < width; x++, out += 3)
+        for (int x = 0; x < turned.width; x++, out += 3)
             memcpy(out, in + x * walk.column, 3);
     }
-    free(canvas->pixels);
-    *canvas = (graft_canvas){width, height, 3, 1, pixels};
+    graft_canvas_dispose(canvas);
+    *canvas = turned;
     return GRAFT_OK;
 }
 
-graft_status graft_canvas_finish(graft_image *image, graft_canvas *canvas, graft_sight sight)
+graft_status graft_canvas_finish(graft_part *part, graft_canvas *canvas, graft_sight sight)
 {
     graft_status status = GRAFT_OK;
     if (canvas->channels == 4)
         flatten(canvas, sight);
     if (canvas->orientation > 1)
         GRAFT_TRY(turn_upright(canvas));
-    *image = (graft_image){canvas->width, canvas->height, canvas->pixels};
+    *part = (graft_part){{canvas->width, canvas->height, canvas->pixels},
+                         canvas->x,
+                         canvas->y,
+                         canvas->picture_width,
+                         canvas->picture_height};
     canvas->pixels = NULL;
 out:
     graft_canvas_dispose(canvas);

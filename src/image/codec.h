@@ -13,13 +13,16 @@ typedef struct graft_encoded {
     const uint8_t *bytes;
     size_t size;
     graft_sight sight;
-    int64_t max_pixels; /* a larger picture is refused before anything is allocated for it */
+    int64_t max_pixels;     /* a larger picture is refused before anything is allocated for it */
+    const graft_wish *wish; /* what a codec may leave out; NULL: nothing */
 } graft_encoded;
 
-/* A decoded picture before the sight is applied. */
+/* A decoded picture, or a part of it, before the sight is applied. */
 typedef struct graft_canvas {
     int width;
     int height;
+    int x, y; /* where it lies in the picture */
+    int picture_width, picture_height;
     int channels;    /* 3: RGB, 4: RGBA with the colour not multiplied by alpha */
     int orientation; /* EXIF's 1 to 8; 1 where it is to be ignored */
     uint8_t *pixels; /* (height, width, channels), owned: free() */
@@ -28,14 +31,21 @@ typedef struct graft_canvas {
 /* Checks the size against the limit and makes an upright canvas, its pixels uninitialised. */
 graft_status graft_canvas_create(graft_canvas *canvas, const graft_encoded *encoded, int64_t width,
                                  int64_t height, int channels);
+/* The same of a part of a picture, whose size was checked. */
+graft_status graft_canvas_check(const graft_encoded *encoded, int64_t width, int64_t height);
+graft_status graft_canvas_create_part(graft_canvas *canvas, int width, int height, const graft_box *part,
+                                      int channels);
 void graft_canvas_dispose(graft_canvas *canvas);
 
 /* Lays alpha on white (as-seen) or drops it (as-pillow), turns the picture upright, and moves the pixels to
- * *image. The canvas is empty afterwards, also on failure. */
-graft_status graft_canvas_finish(graft_image *image, graft_canvas *canvas, graft_sight sight);
+ * *part. The canvas is empty afterwards, also on failure. */
+graft_status graft_canvas_finish(graft_part *part, graft_canvas *canvas, graft_sight sight);
 
-/* graft_image_decode with a limit of its own. */
-graft_status graft_image_decode_limited(graft_image *image, const graft_encoded *encoded);
+/* graft_part_decode with a limit of its own. */
+graft_status graft_part_decode_limited(graft_part *part, const graft_encoded *encoded);
+
+/* The wished box of a stored picture of this size and orientation, in its own columns and rows. */
+graft_box graft_wish_stored(const graft_wish *wish, int width, int height, int orientation);
 
 /* The orientation (1 to 8) in an EXIF block that begins with its TIFF header; 1 where there is none. */
 int graft_exif_orientation(const uint8_t *exif, size_t size);

@@ -38,21 +38,9 @@ graft_box graft_random_crop(graft_random *random, int width, int height, float l
     return centred(width, height);
 }
 
-static graft_status apply(graft_image *image, const double *numbers, graft_random *random,
-                          const graft_transform *transform)
+static graft_box draw_box(const double *numbers, graft_random *random, int width, int height)
 {
-    graft_status status;
-    graft_image cut = GRAFT_IMAGE_INIT;
-    graft_box box =
-        graft_random_crop(random, image->width, image->height, (float)numbers[0], (float)numbers[1]);
-    GRAFT_TRY(graft_image_create(&cut, transform->crop, transform->crop));
-    GRAFT_TRY(graft_image_fit_box(cut.pixels, image, &box, transform));
-    graft_image_dispose(image);
-    *image = cut;
-    cut = (graft_image)GRAFT_IMAGE_INIT;
-out:
-    graft_image_dispose(&cut);
-    return status;
+    return graft_random_crop(random, width, height, (float)numbers[0], (float)numbers[1]);
 }
 
 const graft_augment_kind graft_augment_crop = {
@@ -62,7 +50,6 @@ const graft_augment_kind graft_augment_crop = {
     .least = 2,
     .most = 2,
     .ascending = true,
-    .crops = true,
     .numbers = {{"lo", 0.001, 1.0}, {"hi", 0.001, 1.0}},
-    .apply = apply,
+    .box = draw_box,
 };

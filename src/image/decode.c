@@ -31,34 +31,58 @@ static graft_status refuse(const graft_encoded *encoded)
     return graft_fail(GRAFT_EFORMAT, "is not a picture (neither JPEG, PNG, WebP, TIFF, BMP, PPM nor PGM)");
 }
 
-graft_status graft_image_decode_limited(graft_image *image, const graft_encoded *encoded)
+graft_status graft_part_decode_limited(graft_part *part, const graft_encoded *encoded)
 {
     for (size_t i = 0; i < sizeof codecs / sizeof *codecs; i++) {
         if (!codecs[i].sniff(encoded->bytes, encoded->size))
             continue;
         graft_canvas canvas;
         graft_status status = codecs[i].decode(&canvas, encoded);
-        return status == GRAFT_OK ? graft_canvas_finish(image, &canvas, encoded->sight) : status;
+        return status == GRAFT_OK ? graft_canvas_finish(part, &canvas, encoded->sight) : status;
     }
     return refuse(encoded);
 }
 
-graft_status graft_image_decode(graft_image *image, const uint8_t *bytes, size_t size, graft_sight sight)
+graft_status graft_part_decode(graft_part *part, const uint8_t *bytes, size_t size, graft_sight sight,
+                               const graft_wish *wish)
 {
-    graft_encoded encoded = {bytes, size, sight, GRAFT_IMAGE_MAX_PIXELS};
-    return graft_image_decode_limited(image, &encoded);
+    graft_encoded encoded = {bytes, size, sight, GRAFT_IMAGE_MAX_PIXELS, wish};
+    return graft_part_decode_limited(part, &encoded);
 }
 
-graft_status graft_image_read(graft_image *image, const char *path, graft_sight sight)
+graft_status graft_part_read(graft_part *part, const char *path, graft_sight sight, const graft_wish *wish)
 {
     uint8_t *bytes;
     size_t size;
     graft_status status = graft_file_read(path, SIZE_MAX, &bytes, &size);
     if (status != GRAFT_OK)
         return status;
-    status = graft_image_decode(image, bytes, size, sight);
+    status = graft_part_decode(part, bytes, size, sight, wish);
     free(bytes);
     return status == GRAFT_OK ? status : graft_fail_within(status, "%s", path);
+}
+
+void graft_part_dispose(graft_part *part)
+{
+    graft_image_dispose(&part->image);
+}
+
+graft_status graft_image_decode(graft_image *image, const uint8_t *bytes, size_t size, graft_sight sight)
+{
+    graft_part part;
+    graft_status status = graft_part_decode(&part, bytes, size, sight, NULL);
+    if (status == GRAFT_OK)
+        *image = part.image;
+    return status;
+}
+
+graft_status graft_image_read(graft_image *image, const char *path, graft_sight sight)
+{
+    graft_part part;
+    graft_status status = graft_part_read(&part, path, sight, NULL);
+    if (status == GRAFT_OK)
+        *image = part.image;
+    return status;
 }
 
 graft_status graft_image_create(graft_image *image, int width, int height)
@@ -77,10 +101,8 @@ void graft_image_dispose(graft_image *image)
     *image = (graft_image)GRAFT_IMAGE_INIT;
 }
 
-graft_status graft_image_copy(graft_image *image, const graft_picture *picture, graft_sight sight)
+static graft_status copy_pixels(graft_image *image, const graft_picture *picture)
 {
-    if (picture->width == 0)
-        return graft_image_decode(image, picture->data, picture->size, sight);
     size_t stride = (size_t)(picture->stride < 0 ? -picture->stride : picture->stride);
     if (picture->width < 0 || picture->height <= 0 || stride / 3 < (size_t)picture->width)
         return graft_fail(GRAFT_EARGUMENT, "%d x %d RGB pixels cannot lie %zd bytes a row apart",
@@ -92,4 +114,16 @@ graft_status graft_image_copy(graft_image *image, const graft_picture *picture, 
     for (int y = 0; y < picture->height; y++)
         memcpy(image->pixels + (size_t)y * row, picture->data + y * picture->stride, row);
     return GRAFT_OK;
+}
+
+graft_status graft_part_copy(graft_part *part, const graft_picture *picture, graft_sight sight,
+                             const graft_wish *wish)
+{
+    graft_image image;
+    if (picture->width == 0)
+        return graft_part_decode(part, picture->data, picture->size, sight, wish);
+    graft_status status = copy_pixels(&image, picture);
+    if (status == GRAFT_OK)
+        *part = (graft_part){image, 0, 0, image.width, image.height};
+    return status;
 }

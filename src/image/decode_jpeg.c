@@ -1,6 +1,11 @@
 /* JPEG, by libjpeg-turbo, as Pillow uses it: accurate integer DCT, smooth upsampling, four components taken
  * for Adobe's inverted CMYK.
  *
+ * Where only a box of the picture is wished, the rest is read but not transformed: rows above it are skipped,
+ * columns beside it are left out by whole blocks (with one more on each side, because upsampling looks at
+ * neighbours), and what follows it is not even read where it holds nothing but coded pixels and the end of
+ * the picture. The box's pixels and the verdict about the file are those of decoding all of it.
+ *
  * A file that ends before its last row is a failure here, as in Pillow; libjpeg alone would fill the rest
  * with grey. Its other warnings (a damaged block, a wrong restart marker) pass. libjpeg reports an error by a
  * call that must not return: it jumps back to graft_jpeg_decode, so everything that is to be released hangs
@@ -18,6 +23,7 @@ enum {
     ROWS_AT_ONCE = 16,
     MARKER_EXIF = JPEG_APP0 + 1,
     EXIF_PREFIX = 6,  /* "Exif", two zeros */
+    SMALLEST = 8,     /* an eighth of the size */
     MOST_SCANS = 1000 /* a progressive picture has about ten; each may cost a pass over all pixels */
 };
 
@@ -29,9 +35,10 @@ struct reader {
     jmp_buf escape;
     graft_canvas canvas;
     const graft_encoded *encoded;
-    bool complete;  /* every row has been read */
-    bool ended;     /* the bytes ran out before that */
-    bool too_often; /* more scans than anybody needs */
+    int orientation; /* EXIF's */
+    bool complete;   /* every row has been read */
+    bool ended;      /* the bytes ran out before that */
+    bool too_often;  /* more scans than anybody needs */
 };
 
 static void on_error(j_common_ptr info)
@@ -112,17 +119,104 @@ static int orientation_of(const struct reader *reader)
     return 1;
 }
 
+/* Blocks next to each other are smoothed where a progressive picture lacks its last scans. */
+static bool is_smoothed(const struct jpeg_decompress_struct *info)
+{
+    if (!info->progressive_mode || !info->coef_bits)
+        return false;
+    for (int c = 0; c < info->num_components; c++)
+        for (int i = 0; i < DCTSIZE2; i++)
+            if (info->coef_bits[c][i] != 0)
+                return true;
+    return false;
+}
+
+static graft_box wished_box(const struct reader *reader)
+{
+    const struct jpeg_decompress_struct *info = &reader->info;
+    const graft_wish *wish = reader->encoded->wish;
+    int width = (int)info->output_width, height = (int)info->output_height;
+    if (!wish || !wish->needs || is_smoothed(info))
+        return (graft_box){0, 0, width, height};
+    return graft_wish_stored(wish, width, height, reader->orientation);
+}
+
+/* Leaves out the columns beside the box, and widens it to those that are decoded. Where a colour is shared by
+ * four columns and the picture is scaled, libjpeg takes the wrong ones. */
+static void narrow(struct reader *reader, graft_box *box)
+{
+    struct jpeg_decompress_struct *info = &reader->info;
+    int block = info->max_h_samp_factor * info->min_DCT_scaled_size, width = (int)info->output_width;
+    int first = box->x > block ? box->x - block : 0;
+    int last = width - box->x - box->width > block ? box->x + box->width + block : width;
+    if (info->scale_denom > 1 && info->max_h_samp_factor > 2) {
+        first = 0;
+        last = width;
+    }
+    if (last - first < width) {
+        JDIMENSION start = (JDIMENSION)first, columns = (JDIMENSION)(last - first);
+        jpeg_crop_scanline(info, &start, &columns);
+        first = (int)start;
+        last = (int)(start + columns);
+    }
+    box->x = first;
+    box->width = last - first;
+}
+
 static void read_rows(struct reader *reader)
 {
+    struct jpeg_decompress_struct *info = &reader->info;
     graft_canvas *canvas = &reader->canvas;
     size_t stride = (size_t)canvas->width * (size_t)canvas->channels;
-    while (reader->info.output_scanline < reader->info.output_height) {
+    JDIMENSION top = (JDIMENSION)canvas->y, bottom = top + (JDIMENSION)canvas->height;
+    if (top > 0)
+        jpeg_skip_scanlines(info, top);
+    while (info->output_scanline < bottom) {
         JSAMPROW rows[ROWS_AT_ONCE];
-        JDIMENSION first = reader->info.output_scanline, left = reader->info.output_height - first;
+        JDIMENSION first = info->output_scanline, left = bottom - first;
         JDIMENSION wanted = left < ROWS_AT_ONCE ? left : ROWS_AT_ONCE;
         for (JDIMENSION i = 0; i < wanted; i++)
-            rows[i] = canvas->pixels + (first + i) * stride;
-        jpeg_read_scanlines(&reader->info, rows, wanted);
+            rows[i] = canvas->pixels + (first - top + i) * stride;
+        jpeg_read_scanlines(info, rows, wanted);
+    }
+}
+
+static bool is_restart(int marker)
+{
+    return marker >= JPEG_RST0 && marker < JPEG_RST0 + 8;
+}
+
+/* Whether what was not read yet is coded pixels up to the end of the picture: nothing in it could fail. */
+static bool is_rest_plain(const struct reader *reader)
+{
+    const struct jpeg_decompress_struct *info = &reader->info;
+    const uint8_t *at = info->src->next_input_byte, *end = at + info->src->bytes_in_buffer;
+    if (jpeg_input_complete((j_decompress_ptr)(uintptr_t)info) || info->unread_marker == JPEG_EOI)
+        return true;
+    if (info->unread_marker != 0 && !is_restart(info->unread_marker))
+        return false;
+    while ((at = memchr(at, 0xFF, (size_t)(end - at))) && ++at < end) {
+        if (*at == JPEG_EOI)
+            return true;
+        if (*at != 0 && *at != 0xFF && !is_restart(*at))
+            return false;
+    }
+    return false;
+}
+
+/* The last row is read, because libjpeg leaves out what it skips at the end. */
+static void read_rest(struct reader *reader)
+{
+    struct jpeg_decompress_struct *info = &reader->info;
+    JDIMENSION left = info->output_height - info->output_scanline;
+    if (left > 0 && is_rest_plain(reader)) {
+        jpeg_skip_scanlines(info, left);
+    } else if (left > 0) {
+        size_t size = (size_t)info->output_width * (size_t)info->output_components;
+        JSAMPROW row = info->mem->alloc_large((j_common_ptr)info, JPOOL_IMAGE, size);
+        if (left > 1)
+            jpeg_skip_scanlines(info, left - 1);
+        jpeg_read_scanlines(info, &row, 1);
     }
     reader->complete = true;
 }
@@ -136,23 +230,52 @@ static void invert(graft_canvas *canvas)
     graft_cmyk_to_rgb(canvas->pixels, count);
 }
 
-static graft_status read_picture(struct reader *reader)
+/* The smallest picture that the wish allows. */
+static void choose_scale(struct reader *reader)
 {
     struct jpeg_decompress_struct *info = &reader->info;
-    open_reader(reader);
+    const graft_wish *wish = reader->encoded->wish;
+    JDIMENSION side = info->image_width < info->image_height ? info->image_width : info->image_height;
+    info->scale_num = info->scale_denom = 1;
+    if (!wish || wish->least <= 0)
+        return;
+    while (info->scale_denom < SMALLEST && side / (info->scale_denom * 2) >= (JDIMENSION)wish->least)
+        info->scale_denom *= 2;
+}
+
+static graft_status read_header(struct reader *reader)
+{
+    struct jpeg_decompress_struct *info = &reader->info;
     if (reader->encoded->sight == GRAFT_AS_SEEN)
         jpeg_save_markers(info, MARKER_EXIF, 0xFFFF);
     jpeg_read_header(info, TRUE);
     if (info->num_components == 2 || info->num_components > 4)
         return graft_fail(GRAFT_EFORMAT, "JPEG with %d components is not read", info->num_components);
     info->out_color_space = info->num_components == 4 ? JCS_CMYK : JCS_RGB;
-    graft_status status = graft_canvas_create(&reader->canvas, reader->encoded, info->image_width,
-                                              info->image_height, info->num_components == 4 ? 4 : 3);
+    reader->orientation = orientation_of(reader);
+    choose_scale(reader);
+    return graft_canvas_check(reader->encoded, info->image_width, info->image_height);
+}
+
+static graft_status read_picture(struct reader *reader)
+{
+    struct jpeg_decompress_struct *info = &reader->info;
+    open_reader(reader);
+    graft_status status = read_header(reader);
     if (status != GRAFT_OK)
         return status;
-    reader->canvas.orientation = orientation_of(reader);
     jpeg_start_decompress(info);
+    graft_box box = wished_box(reader);
+    int width = (int)info->output_width, height = (int)info->output_height;
+    if (box.width > 0)
+        narrow(reader, &box);
+    status =
+        graft_canvas_create_part(&reader->canvas, width, height, &box, info->num_components == 4 ? 4 : 3);
+    if (status != GRAFT_OK)
+        return status;
+    reader->canvas.orientation = reader->orientation;
     read_rows(reader);
+    read_rest(reader);
     jpeg_finish_decompress(info);
     if (reader->canvas.channels == 4)
         invert(&reader->canvas);
@@ -173,7 +296,7 @@ static graft_status refuse(struct reader *reader)
     return graft_fail(GRAFT_EFORMAT, "damaged JPEG: %s", cause);
 }
 
-graft_status graft_jpeg_decode(graft_canvas *canvas, const graft_encoded *encoded)
+static graft_status decode(graft_canvas *canvas, const graft_encoded *encoded)
 {
     struct reader reader = {.encoded = encoded};
     graft_status status;
@@ -187,6 +310,18 @@ graft_status graft_jpeg_decode(graft_canvas *canvas, const graft_encoded *encode
     else
         graft_canvas_dispose(&reader.canvas);
     return status;
+}
+
+/* A file with something wrong in it is decoded as a whole, so that what is said of it does not depend on the
+ * wish. */
+graft_status graft_jpeg_decode(graft_canvas *canvas, const graft_encoded *encoded)
+{
+    graft_status status = decode(canvas, encoded);
+    if (status != GRAFT_EFORMAT || !encoded->wish)
+        return status;
+    graft_encoded whole = *encoded;
+    whole.wish = NULL;
+    return decode(canvas, &whole);
 }
 
 bool graft_jpeg_sniff(const uint8_t *bytes, size_t size)

@@ -33,9 +33,6 @@ graft_status graft_image_decode(graft_image *image, const uint8_t *bytes, size_t
 /* Reads and decodes a file; the message names the file. */
 graft_status graft_image_read(graft_image *image, const char *path, graft_sight sight);
 
-/* A view of RGB pixels as an image of its own. */
-graft_status graft_image_copy(graft_image *image, const graft_picture *picture, graft_sight sight);
-
 /* Pillow's Image.resize((width, height), filter, box=(x, y, x + w, y + h)) on 8 bits, to the bit. The box is
  * in source pixels and lies inside the picture. */
 typedef struct graft_box {
@@ -52,6 +49,44 @@ graft_status graft_image_fit(uint8_t *out, const graft_image *image, const graft
 /* torchvision's resized_crop: the box, resized to (crop, crop). */
 graft_status graft_image_fit_box(uint8_t *out, const graft_image *image, const graft_box *box,
                                  const graft_transform *transform);
+
+/* ---- Parts: nothing is done for pixels that are not needed ---- */
+
+/* What of a picture is wanted. */
+typedef struct graft_wish {
+    /* The pixels that are needed of a picture of this size, which is seen as it will be drawn; an empty box:
+     * none, the picture is only looked through. NULL: all of them. */
+    graft_box (*needs)(const void *context, int width, int height);
+    const void *context;
+    int least; /* > 0: a codec that decodes a half, a quarter or an eighth of the size at less cost does so,
+                  as long as the short side keeps this many pixels; 0: never */
+} graft_wish;
+
+/* Pixels of a picture: `image` is its part from (x, y) on. What lies around the wished box has no meaning. */
+typedef struct graft_part {
+    graft_image image;
+    int x, y;
+    int width, height; /* of the picture */
+} graft_part;
+
+/* Refuses what graft_image_decode refuses, wherever in the file it is. */
+graft_status graft_part_decode(graft_part *part, const uint8_t *bytes, size_t size, graft_sight sight,
+                               const graft_wish *wish);
+/* The message of a failure names the file. */
+graft_status graft_part_read(graft_part *part, const char *path, graft_sight sight, const graft_wish *wish);
+/* Of a picture that a program has: decoded by the wish, or its RGB pixels, all of them. */
+graft_status graft_part_copy(graft_part *part, const graft_picture *picture, graft_sight sight,
+                             const graft_wish *wish);
+void graft_part_dispose(graft_part *part);
+
+/* graft_image_fit and graft_image_fit_box, of parts that hold what was wished for it. */
+graft_status graft_part_fit(uint8_t *out, const graft_part *part, const graft_transform *transform);
+graft_status graft_part_fit_box(uint8_t *out, const graft_part *part, const graft_box *box,
+                                const graft_transform *transform);
+/* What graft_part_fit needs. The transform is borrowed. */
+graft_wish graft_wish_fit(const graft_transform *transform);
+/* How small a transform lets a picture be decoded: the wish's `least`. */
+int graft_wish_least(const graft_transform *transform);
 
 /* In place: the mirror image, left for right, of (height, width, 3). */
 void graft_image_mirror(uint8_t *pixels, int width, int height);

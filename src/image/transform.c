@@ -40,9 +40,9 @@ static struct cut cut_axis(int64_t size, int crop)
     return (struct cut){odd && half % 2 != 0 ? half + 1 : half, crop, 0};
 }
 
-static graft_status check(const graft_image *image, const graft_transform *transform)
+static graft_status check(const graft_part *part, const graft_transform *transform)
 {
-    if (image->width <= 0 || image->height <= 0 || !image->pixels)
+    if (part->width <= 0 || part->height <= 0 || !part->image.pixels)
         return graft_fail(GRAFT_EARGUMENT, "the picture has no pixels");
     if (transform->resize <= 0 || transform->crop <= 0)
         return graft_fail(GRAFT_EARGUMENT, "a picture cannot be resized to %d and cropped to %d",
@@ -50,43 +50,109 @@ static graft_status check(const graft_image *image, const graft_transform *trans
     return GRAFT_OK;
 }
 
-graft_status graft_image_fit(uint8_t *out, const graft_image *image, const graft_transform *transform)
+static graft_window window_of(const graft_part *part)
 {
-    graft_status status = check(image, transform);
-    if (status != GRAFT_OK)
-        return status;
-    int resize = transform->resize, crop = transform->crop, width = image->width, height = image->height;
+    const graft_image *image = &part->image;
+    return (graft_window){image->pixels,
+                          (size_t)image->width * CHANNELS,
+                          part->width,
+                          part->height,
+                          {part->x, part->y, image->width, image->height}};
+}
+
+static graft_part whole(const graft_image *image)
+{
+    return (graft_part){*image, 0, 0, image->width, image->height};
+}
+
+/* ---- Resize, CenterCrop ---- */
+
+/* How a picture becomes `how.kept` pixels of the output, from (x, y) on. */
+struct fit {
+    graft_resampling how;
+    int x, y;
+};
+
+static struct fit plan_fit(const graft_transform *transform, int width, int height)
+{
+    int resize = transform->resize;
     bool upright = width <= height;
     int64_t new_width = upright ? resize : scaled(resize, width, height);
     int64_t new_height = upright ? scaled(resize, height, width) : resize;
-    struct cut across = cut_axis(new_width, crop), down = cut_axis(new_height, crop);
-    size_t stride = (size_t)crop * CHANNELS;
-    if (across.count < crop || down.count < crop)
-        memset(out, 0, stride * (size_t)crop);
-    graft_window window = {image->pixels, (size_t)width * CHANNELS, width, height};
+    struct cut across = cut_axis(new_width, transform->crop), down = cut_axis(new_height, transform->crop);
     graft_resampling how = {{0, 0, width, height}, new_width,  new_height,       across.start, down.start,
                             across.count,          down.count, transform->filter};
-    return graft_window_resample(out + (size_t)down.place * stride + (size_t)across.place * CHANNELS, stride,
-                                 &window, &how);
+    return (struct fit){how, across.place, down.place};
+}
+
+/* Twice what is needed, so that most of the shrinking is still the filter's. */
+int graft_wish_least(const graft_transform *transform)
+{
+    return transform->decode == GRAFT_DECODE_SCALED ? 2 * transform->resize : 0;
+}
+
+static graft_box needs_of_fit(const void *transform, int width, int height)
+{
+    struct fit fit = plan_fit(transform, width, height);
+    return graft_resampling_needs(&fit.how, width, height);
+}
+
+graft_wish graft_wish_fit(const graft_transform *transform)
+{
+    return (graft_wish){needs_of_fit, transform, graft_wish_least(transform)};
+}
+
+graft_status graft_part_fit(uint8_t *out, const graft_part *part, const graft_transform *transform)
+{
+    graft_status status = check(part, transform);
+    if (status != GRAFT_OK)
+        return status;
+    struct fit fit = plan_fit(transform, part->width, part->height);
+    size_t crop = (size_t)transform->crop, stride = crop * CHANNELS;
+    if (fit.how.kept_width < transform->crop || fit.how.kept_height < transform->crop)
+        memset(out, 0, stride * crop);
+    graft_window window = window_of(part);
+    return graft_window_resample(out + (size_t)fit.y * stride + (size_t)fit.x * CHANNELS, stride, &window,
+                                 &fit.how, graft_resampler_here());
+}
+
+graft_status graft_image_fit(uint8_t *out, const graft_image *image, const graft_transform *transform)
+{
+    graft_part part = whole(image);
+    return graft_part_fit(out, &part, transform);
+}
+
+/* ---- resized_crop ---- */
+
+graft_status graft_part_fit_box(uint8_t *out, const graft_part *part, const graft_box *box,
+                                const graft_transform *transform)
+{
+    graft_status status = check(part, transform);
+    if (status != GRAFT_OK)
+        return status;
+    if (box->x < part->x || box->y < part->y || box->width <= 0 || box->height <= 0 ||
+        box->width > part->image.width - (box->x - part->x) ||
+        box->height > part->image.height - (box->y - part->y))
+        return graft_fail(GRAFT_EARGUMENT, "the box %d x %d at (%d, %d) does not lie in %d x %d pixels",
+                          box->width, box->height, box->x, box->y, part->width, part->height);
+    int crop = transform->crop;
+    graft_window window = window_of(part);
+    window.width = box->width;
+    window.height = box->height;
+    window.part.x -= box->x;
+    window.part.y -= box->y;
+    graft_resampling how = {{0, 0, box->width, box->height}, crop, crop, 0, 0, crop, crop, transform->filter};
+    return graft_window_resample(out, (size_t)crop * CHANNELS, &window, &how, graft_resampler_here());
 }
 
 graft_status graft_image_fit_box(uint8_t *out, const graft_image *image, const graft_box *box,
                                  const graft_transform *transform)
 {
-    graft_status status = check(image, transform);
-    if (status != GRAFT_OK)
-        return status;
-    if (box->x < 0 || box->y < 0 || box->width <= 0 || box->height <= 0 ||
-        box->width > image->width - box->x || box->height > image->height - box->y)
-        return graft_fail(GRAFT_EARGUMENT, "the box %d x %d at (%d, %d) does not lie in %d x %d pixels",
-                          box->width, box->height, box->x, box->y, image->width, image->height);
-    int crop = transform->crop;
-    size_t stride = (size_t)image->width * CHANNELS;
-    graft_window window = {image->pixels + (size_t)box->y * stride + (size_t)box->x * CHANNELS, stride,
-                           box->width, box->height};
-    graft_resampling how = {{0, 0, box->width, box->height}, crop, crop, 0, 0, crop, crop, transform->filter};
-    return graft_window_resample(out, (size_t)crop * CHANNELS, &window, &how);
+    graft_part part = whole(image);
+    return graft_part_fit_box(out, &part, box, transform);
 }
+
+/* ---- ToTensor, Normalize ---- */
 
 void graft_image_normalize(float *out, const uint8_t *pixels, int size, const graft_transform *transform)
 {

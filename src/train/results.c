@@ -167,11 +167,12 @@ void graft_softmax(float *rows, size_t count, size_t classes)
 static graft_status fit_picture(uint8_t *out, const graft_picture *picture, const graft_model *model)
 {
     graft_status status;
-    graft_image image = GRAFT_IMAGE_INIT;
-    GRAFT_TRY(graft_image_copy(&image, picture, model->sight));
-    GRAFT_TRY(graft_image_fit(out, &image, &model->transform));
+    graft_part part = {.width = 0};
+    const graft_wish wish = graft_wish_fit(&model->transform);
+    GRAFT_TRY(graft_part_copy(&part, picture, model->sight, &wish));
+    GRAFT_TRY(graft_part_fit(out, &part, &model->transform));
 out:
-    graft_image_dispose(&image);
+    graft_part_dispose(&part);
     return status;
 }
 

@@ -164,7 +164,7 @@ static const graft_published efficientnet_v2_l[] = {
         "efficientnet_v2_l-59c71312.pth",
         "59c71312",
         "https://download.pytorch.org/models/efficientnet_v2_l-59c71312.pth",
-        {480, 480, GRAFT_BICUBIC, 255.0F, {0.5F, 0.5F, 0.5F}, {0.5F, 0.5F, 0.5F}},
+        {480, 480, GRAFT_BICUBIC, 255.0F, {0.5F, 0.5F, 0.5F}, {0.5F, 0.5F, 0.5F}, GRAFT_DECODE_EXACT},
         85.808,
     },
 };

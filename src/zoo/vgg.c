@@ -71,7 +71,8 @@ static const graft_published vgg16[] = {
                       GRAFT_BILINEAR,
                       255.0F,
                       {0.48235F, 0.45882F, 0.40784F},
-                      {1.0F / 255.0F, 1.0F / 255.0F, 1.0F / 255.0F}},
+                      {1.0F / 255.0F, 1.0F / 255.0F, 1.0F / 255.0F},
+                      GRAFT_DECODE_EXACT},
     },
 };
 static const graft_published vgg16_bn[] = {

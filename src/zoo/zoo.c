@@ -73,8 +73,9 @@ const char *graft_network_nearest(const char *name)
 
 graft_transform graft_network_transform(const graft_network *network, const char *sha256)
 {
-    graft_transform usual = {network->size * 256 / 224, network->size,           GRAFT_BILINEAR, 255.0F,
-                             {0.485F, 0.456F, 0.406F},  {0.229F, 0.224F, 0.225F}};
+    graft_transform usual = {
+        network->size * 256 / 224, network->size,     GRAFT_BILINEAR, 255.0F, {0.485F, 0.456F, 0.406F},
+        {0.229F, 0.224F, 0.225F},  GRAFT_DECODE_EXACT};
     for (size_t i = 0; sha256 && i < network->published_count; i++)
         if (graft_text_starts(sha256, network->published[i].sha256))
             return network->published[i].transform;

@@ -17,10 +17,16 @@ struct graft_zoo_row {
 };
 
 /* A file that torchvision publishes; `filter` is BILINEAR or BICUBIC. */
-#define GRAFT_TORCHVISION(name, file, prefix, resize, crop, filter, top1)                                    \
-    {                                                                                                        \
-        name, file, prefix, "https://download.pytorch.org/models/" file,                                     \
-            {resize, crop, GRAFT_##filter, 255.0F, {0.485F, 0.456F, 0.406F}, {0.229F, 0.224F, 0.225F}}, top1 \
+#define GRAFT_TORCHVISION(name, file, prefix, resize, crop, filter, top1)                           \
+    {                                                                                               \
+        name, file, prefix, "https://download.pytorch.org/models/" file, {resize,                   \
+                                                                          crop,                     \
+                                                                          GRAFT_##filter,           \
+                                                                          255.0F,                   \
+                                                                          {0.485F, 0.456F, 0.406F}, \
+                                                                          {0.229F, 0.224F, 0.225F}, \
+                                                                          GRAFT_DECODE_EXACT},      \
+            top1                                                                                    \
     }
 
 /* The members of a network's row that name its published files: an array of graft_published. */
