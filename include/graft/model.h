@@ -123,6 +123,8 @@ GRAFT_API graft_status graft_layers_check(const char *layers, size_t *place);
 GRAFT_API graft_status graft_model_name_classes(graft_model *model, const char *const *classes, size_t count);
 /* How pictures were and are to be seen; kept in the file. */
 GRAFT_API void graft_model_set_sight(graft_model *model, graft_sight sight);
+/* How exactly JPEGs were and are to be decoded: part of the transform, so kept in the file. */
+GRAFT_API void graft_model_set_decode(graft_model *model, graft_decode decode);
 
 /* ---- Looking ---- */
 

@@ -36,6 +36,7 @@ static graft_status open_model(train_job *job)
     if (r->size)
         GRAFT_TRY(graft_model_set_size(job->model, r->size));
     graft_model_set_sight(job->model, r->dataset.sight);
+    graft_model_set_decode(job->model, r->decode);
     GRAFT_TRY(graft_model_select(job->model, r->fit.trainable, r->fit.trainable_count, r->fit.freeze,
                                  r->fit.freeze_count));
 out:

@@ -69,8 +69,9 @@ static void print_classes(const graft_model *model)
 static void print_transform(const graft_model *model)
 {
     const graft_transform *t = graft_model_transform(model);
-    screen_line(stdout, "pictures", "%s; short side to %d (%s), centre %d x %d", sight_name(model), t->resize,
-                filter_name(t), t->crop, t->crop);
+    screen_line(stdout, "pictures", "%s%s; short side to %d (%s), centre %d x %d", sight_name(model),
+                t->decode == GRAFT_DECODE_SCALED ? ", decoded scaled" : "", t->resize, filter_name(t),
+                t->crop, t->crop);
     screen_line(stdout, "", "(v / %g - mean) / std; mean %g %g %g, std %g %g %g", (double)t->divisor,
                 (double)t->mean[0], (double)t->mean[1], (double)t->mean[2], (double)t->std[0],
                 (double)t->std[1], (double)t->std[2]);
@@ -126,9 +127,9 @@ static json_t *three(const float *values)
 
 static json_t *transform_json(const graft_transform *t)
 {
-    return json_pack("{s:i, s:i, s:s, s:f, s:o, s:o}", "resize", t->resize, "crop", t->crop, "filter",
+    return json_pack("{s:i, s:i, s:s, s:f, s:o, s:o, s:s}", "resize", t->resize, "crop", t->crop, "filter",
                      filter_name(t), "divisor", (double)t->divisor, "mean", three(t->mean), "std",
-                     three(t->std));
+                     three(t->std), "decode", t->decode == GRAFT_DECODE_SCALED ? "scaled" : "exact");
 }
 
 static json_t *classes_json(const graft_model *model)

@@ -26,6 +26,7 @@ typedef struct train_request {
     bool force, json, quiet;
     const char **trainable, **freeze; /* what `fit` borrows */
     graft_dataset_options dataset;
+    graft_decode decode;
     graft_augmentation augment; /* what `fit` borrows where it was given */
     graft_fit_options fit;
 } train_request;

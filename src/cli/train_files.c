@@ -174,6 +174,7 @@ static json_t *args_json(const train_job *job)
     json_object_set_new(root, "batch-norm", word_json("batch-norm", r->fit.batch_norm));
     json_object_set_new(root, "val", held_out_json(job));
     json_object_set_new(root, "pictures", word_json("pictures", (int)r->dataset.sight));
+    json_object_set_new(root, "decode", word_json("decode", (int)r->decode));
     json_object_set_new(root, "folds", r->fit.folds ? json_integer(r->fit.folds) : json_null());
     json_object_set_new(root, "seed", json_integer((json_int_t)r->fit.seed));
     json_object_set_new(root, "threads", json_integer(f->threads));

@@ -46,9 +46,10 @@ static json_t *three(const float *values)
 
 static json_t *transform_json(const graft_transform *t)
 {
-    return json_pack("{s:i,s:i,s:s,s:f,s:o,s:o}", "resize", t->resize, "crop", t->crop, "filter",
+    return json_pack("{s:i,s:i,s:s,s:f,s:o,s:o,s:s}", "resize", t->resize, "crop", t->crop, "filter",
                      t->filter == GRAFT_BICUBIC ? "bicubic" : "bilinear", "divisor", (double)t->divisor,
-                     "mean", three(t->mean), "std", three(t->std));
+                     "mean", three(t->mean), "std", three(t->std), "decode",
+                     t->decode == GRAFT_DECODE_SCALED ? "scaled" : "exact");
 }
 
 static json_t *graph_json(const graft_model *model)
@@ -190,16 +191,18 @@ static graft_status read_transform(graft_transform *t, const graft_weights *weig
 {
     const char *text = graft_weights_metadata(weights, "graft.transform");
     json_t *root = text ? json_loads(text, 0, NULL) : NULL;
-    const char *filter;
+    const char *filter, *decode = "exact"; /* older files do not say it */
     double divisor;
     json_t *mean, *std;
-    bool good = root && json_unpack(root, "{s:i,s:i,s:s,s:F,s:o,s:o}", "resize", &t->resize, "crop", &t->crop,
-                                    "filter", &filter, "divisor", &divisor, "mean", &mean, "std", &std) == 0;
+    bool good = root && json_unpack(root, "{s:i,s:i,s:s,s:F,s:o,s:o,s?s}", "resize", &t->resize, "crop",
+                                    &t->crop, "filter", &filter, "divisor", &divisor, "mean", &mean, "std",
+                                    &std, "decode", &decode) == 0;
     good = good && read_three(mean, t->mean) && read_three(std, t->std) && t->resize > 0 && t->crop > 0 &&
            t->resize <= 4096 && t->crop <= 4096 && divisor > 0;
     if (good) {
         t->filter = strcmp(filter, "bicubic") == 0 ? GRAFT_BICUBIC : GRAFT_BILINEAR;
         t->divisor = (float)divisor;
+        t->decode = strcmp(decode, "scaled") == 0 ? GRAFT_DECODE_SCALED : GRAFT_DECODE_EXACT;
     }
     json_decref(root);
     return good ? GRAFT_OK : lacks(weights, "usable graft.transform");

@@ -244,6 +244,11 @@ void graft_model_set_sight(graft_model *model, graft_sight sight)
     model->sight = sight;
 }
 
+void graft_model_set_decode(graft_model *model, graft_decode decode)
+{
+    model->transform.decode = decode;
+}
+
 void graft_model_set_source(graft_model *model, const char *sha256)
 {
     snprintf(model->source_sha256, sizeof model->source_sha256, "%s", sha256);

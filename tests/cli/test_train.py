@@ -142,6 +142,25 @@ class Run(TrainTest):
         args = json.loads(read("second/args.json"))
         self.assertEqual((args["trainable"], args["start"], args["epochs"]), ("_conv_head,head", "probe", 2))
 
+    def test_scaled_decoding_is_said_and_kept(self):
+        """A JPEG of 300 x 300 for a network that sees 64: decoded at a half; predict sees it so too."""
+        from PIL import Image
+        for name in os.listdir("data"):
+            for i in range(4):
+                with Image.open("data/%s/%02d.ppm" % (name, i)) as image:
+                    image.resize((300, 300), Image.NEAREST).save("data/%s/big%d.jpg" % (name, i), quality=90)
+        seen = {}
+        for way in ("exact", "scaled"):
+            self.train("data", *NONE, "--size", "64", "--epochs", "1", "--decode", way, "--out", way)
+            with open(way + "/args.json", encoding="utf-8") as stream:
+                self.assertEqual(json.load(stream)["decode"], way)
+            self.assertEqual(json.loads(metadata(way + "/model.safetensors")["graft.transform"])["decode"], way)
+            self.assertEqual("decoded scaled" in graft("inspect", way).stdout, way == "scaled")
+            found = {row["path"]: row["probability"] for row in table(way + "/pictures.csv")}
+            seen[way] = graft("predict", way, "data/red/big0.jpg").stdout.split("\t")
+            self.assertAlmostEqual(float(seen[way][2]), float(found["data/red/big0.jpg"]), places=3)
+        self.assertNotEqual(content("exact/model.safetensors"), content("scaled/model.safetensors"))
+
     def test_folds(self):
         done = self.train("data", *NONE, "--epochs", "2", "--folds", "3", "--json")
         folds = [e for e in lines(done.stdout) if e["event"] == "fold"]
