@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "image/augment.h"
+#include "image/normalize.h"
 
 static void open_part(const char *name, uint8_t **data, size_t *size)
 {
@@ -168,6 +169,23 @@ static void test_normalize_equals_torchvision(void **state)
     free(expected);
 }
 
+/* Every value in every channel, with pixels left over behind the last whole register. */
+static void test_normalizers_agree(void **state)
+{
+    (void)state;
+    enum { COUNT = 260 };
+    uint8_t pixels[COUNT * 3];
+    float plain[COUNT * 3], here[COUNT * 3];
+    for (size_t i = 0; i < sizeof pixels; i++)
+        pixels[i] = (uint8_t)(i / 3 + i % 3 * 85);
+    for (size_t i = 0; i < sizeof transforms / sizeof *transforms; i++)
+        for (size_t count = COUNT - 9; count <= COUNT; count++) {
+            graft_normalize_plain(plain, pixels, count, &transforms[i]);
+            graft_normalizer_here()(here, pixels, count, &transforms[i]);
+            assert_memory_equal(here, plain, count * 3 * sizeof *plain);
+        }
+}
+
 /* ---- Random crops */
 
 enum { MOMENTS = 6, DRAWS = 4000 };
@@ -237,6 +255,7 @@ int main(void)
         cmocka_unit_test(test_failing_allocations),
         cmocka_unit_test(test_mirror),
         cmocka_unit_test(test_normalize_equals_torchvision),
+        cmocka_unit_test(test_normalizers_agree),
         cmocka_unit_test(test_random_crops_have_torchvisions_distribution),
         cmocka_unit_test(test_random_crops_of_extreme_pictures),
     };

@@ -1,5 +1,4 @@
-/* From a picture to a network's input, as torchvision does it: Resize, CenterCrop, resized_crop, ToTensor,
- * Normalize.
+/* From a picture to what a network sees of it, as torchvision does it: Resize, CenterCrop, resized_crop.
  *
  * The short side becomes transform->resize, the long side is cut down to a whole number; a picture whose
  * short side is that already is left alone. A crop's offset is rounded half to even; where the picture is
@@ -150,18 +149,4 @@ graft_status graft_image_fit_box(uint8_t *out, const graft_image *image, const g
 {
     graft_part part = whole(image);
     return graft_part_fit_box(out, &part, box, transform);
-}
-
-/* ---- ToTensor, Normalize ---- */
-
-void graft_image_normalize(float *out, const uint8_t *pixels, int size, const graft_transform *transform)
-{
-    size_t count = (size_t)size * (size_t)size;
-    for (size_t c = 0; c < CHANNELS; c++) {
-        float table[256];
-        for (int v = 0; v < 256; v++)
-            table[v] = ((float)v / transform->divisor - transform->mean[c]) / transform->std[c];
-        for (size_t i = 0; i < count; i++)
-            out[c * count + i] = table[pixels[i * CHANNELS + c]];
-    }
 }
