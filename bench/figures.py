@@ -8,10 +8,10 @@
 import argparse
 import json
 import os
-import random
 import statistics
 
 import numpy as np
+from partition import stratified_partition
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -68,17 +68,6 @@ def all_layers(side, given):
 
 
 FIGURES = {"published": published, "head": head, "stamps": stamps, "all": all_layers}
-
-
-def stratified_partition(folder, folds, seed):
-    """{relative path: fold}: each class, shuffled, is dealt out, going on where the class before it ended."""
-    partition, generator = {}, random.Random(seed)
-    for label in sorted(os.listdir(folder)):
-        names = sorted(os.listdir(os.path.join(folder, label)))
-        generator.shuffle(names)
-        for name in names:
-            partition[os.path.join(label, name)] = len(partition) % folds
-    return partition
 
 
 # ---- What is written and shown
