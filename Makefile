@@ -3,7 +3,7 @@ JOBS   := $(shell nproc)
 PREFIX ?= /usr/local
 BUILD  := build
 
-.PHONY: all configure demo check parity parity-weights coverage weights stamps install format fuzz bench bench-time bench-ready clean
+.PHONY: all configure demo check parity parity-weights coverage weights stamps install format fuzz bench figures clean
 
 all: configure
 	@cmake --build $(BUILD) -j $(JOBS)
@@ -72,20 +72,25 @@ fuzz:
 	@cmake --build build-fuzz -j $(JOBS)
 	@scripts/fuzz.sh build-fuzz $(SECONDS)
 
-# graft beside PyTorch, on HYMENOPTERA= (ants and bees, train/ and val/): see bench/README.md.
-BENCH = PYTHONPATH=$(BUILD)/reference-python /usr/bin/python3
-bench-ready:
-	@test -d "$(HYMENOPTERA)/train" || { echo "make bench HYMENOPTERA=DIR: a folder with train/ and val/" >&2; exit 1; }
+# How fast: graft beside others, a row of docs/performance.md each (bench/README.md). BENCH_ROWS= and BENCH_PEERS= choose,
+# BENCH_PICTURES= is a folder with train/ and val/ in place of made pictures.
+BENCH = PYTHONPATH=$(BUILD)/reference-python /usr/bin/python3 -B
+bench:
+	@scripts/install-dependencies.sh build check
+	@scripts/get-reference.sh $(BUILD)/reference-python
+	@$(MAKE) --no-print-directory all weights
+	@cmake --build $(BUILD) -j $(JOBS) --target bench_side bench_roofline
+	@$(BENCH) bench/peers.py $(BENCH_PEERS)
+	@$(BENCH) bench/bench.py --build $(BUILD) --peers "$(BENCH_PEERS)" $(if $(BENCH_PICTURES),--pictures "$(BENCH_PICTURES)") \
+		$(if $(BENCH_ROUNDS),--rounds $(BENCH_ROUNDS)) $(BENCH_ROWS)
+
+# How well: both sides of every figure, on HYMENOPTERA= (ants and bees, train/ and val/); an hour and more on two cores.
+figures:
+	@test -d "$(HYMENOPTERA)/train" || { echo "make figures HYMENOPTERA=DIR: a folder with train/ and val/" >&2; exit 1; }
 	@scripts/install-dependencies.sh build check demo
 	@scripts/get-reference.sh $(BUILD)/reference-python
 	@$(MAKE) --no-print-directory all weights stamps
-
-bench: bench-ready
 	@$(BENCH) bench/figures.py --both --hymenoptera "$(HYMENOPTERA)"
-
-bench-time: bench-ready
-	@$(BENCH) bench/timing.py --hymenoptera "$(HYMENOPTERA)"
-	@$(BENCH) bench/installed.py
 
 clean:
 	@rm -rf build build-sanitize build-coverage build-fuzz

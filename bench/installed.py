@@ -2,12 +2,12 @@
 
 A package counts with everything it depends on, as dpkg says (Installed-Size), less what the required packages of
 every Debian bring already."""
-import argparse
-import json
 import os
 import re
 import subprocess
+import sys
 import tempfile
+
 
 def said(*command):
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
@@ -73,29 +73,21 @@ def tree_size(folder):
     return sum(seen.values())
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--build", metavar="DIR", default="build")
-    parser.add_argument("--results", metavar="DIR",
-                        default=os.path.join(os.path.dirname(os.path.abspath(__file__)), "results"))
-    given = parser.parse_args()
+def sizes(build):
+    """{side: bytes, those of its own tree, and its packages}."""
     packages = Packages()
     with tempfile.TemporaryDirectory() as prefix:
-        said("cmake", "--install", given.build, "--prefix", prefix)
+        said("cmake", "--install", build, "--prefix", prefix)
         own = tree_size(prefix)
         below_graft = packages.beyond_bare(libraries(os.path.join(prefix, "bin", "graft")))
     below_torch = packages.beyond_bare(["python3-torch", "python3-torchvision", "libopenblas0-openmp"])
     sides = {"graft": (own, below_graft), "PyTorch": (0, below_torch)}
-    result = {side: {"bytes": extra + sum(packages.size[name] for name in names), "own tree": extra,
-                     "packages": {name: packages.size[name] for name in names}}
-              for side, (extra, names) in sides.items()}
-    os.makedirs(given.results, exist_ok=True)
-    with open(os.path.join(given.results, "installed.json"), "w", encoding="utf-8") as stream:
-        json.dump(result, stream, indent=1)
-        stream.write("\n")
-    for side, row in result.items():
+    return {side: {"bytes": extra + sum(packages.size[name] for name in names), "own tree": extra,
+                   "packages": {name: packages.size[name] for name in names}}
+            for side, (extra, names) in sides.items()}
+
+
+if __name__ == "__main__":
+    for name, row in sizes(sys.argv[1] if len(sys.argv) > 1 else "build").items():
         print("%-8s %7.1f MB beyond a bare Debian: %.1f MB of its own and %d packages" %
-              (side, row["bytes"] / 1e6, row["own tree"] / 1e6, len(row["packages"])))
-
-
-main()
+              (name, row["bytes"] / 1e6, row["own tree"] / 1e6, len(row["packages"])))

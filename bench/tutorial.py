@@ -3,7 +3,6 @@
     head DATA OUT [--epochs N] [--keep]   a new head; the backbone runs every epoch, as tutorials have it, or once
                                           for each picture and its mirror image (--keep: features kept by hand)
     all DATA OUT                          one epoch of all layers from a head of zeros
-    predict MODEL PICTURE                 the class of one picture
 """
 import argparse
 import json
@@ -18,7 +17,7 @@ import recipe
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("work", choices=["head", "all", "predict"])
+    parser.add_argument("work", choices=["head", "all"])
     parser.add_argument("paths", nargs=2)
     parser.add_argument("--epochs", type=int, default=50)
     parser.add_argument("--keep", action="store_true")
@@ -78,17 +77,6 @@ def all_layers(given):
     save(model, train.classes, out)
 
 
-def predict(given):
-    saved = torch.load(given.paths[0])
-    model = recipe.EfficientNet.from_name("efficientnet-lite0", num_classes=len(saved["classes"]))
-    model.load_state_dict(saved["state_dict"])
-    model.eval()
-    with torch.no_grad():
-        logits = model(recipe.PLAIN(recipe.as_pillow(given.paths[1]))[None])
-    probability, label = logits.softmax(1).max(1)
-    print("%s\t%s\t%.4f" % (given.paths[1], saved["classes"][label.item()], probability.item()))
-
-
 given = arguments()
 torch.set_num_threads(given.threads)
-{"head": head, "all": all_layers, "predict": predict}[given.work](given)
+{"head": head, "all": all_layers}[given.work](given)

@@ -1,0 +1,273 @@
+"""The rows of the table: what graft and each peer are asked to do.
+
+A row is a function from the work's place to {name: side}; the first side is graft's."""
+import os
+import subprocess
+
+import peers
+from sample import Loop, Whole
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TORCH = ["debian", "current"]
+NAMES = {"debian": "PyTorch of Debian", "current": "PyTorch of today", "onnxruntime": "ONNX Runtime",
+         "openvino": "OpenVINO", "opencv": "OpenCV", "simd": "Pillow-SIMD"}
+NETWORKS = {"resnet50": "ResNet50", "inception_v3": "Inception v3", "mobilenet_v2": "MobileNetV2",
+            "efficientnet_lite0": "EfficientNet-Lite0"}
+
+
+def script(name):
+    return os.path.join(HERE, name)
+
+
+class Place:
+    """What the rows are made of: the builds, the peers that are present, data and files made once."""
+
+    def __init__(self, given, present):
+        self.given, self.present = given, present
+        self.threads = given.threads
+        self.work = os.path.join(given.build, "bench-work")
+        os.makedirs(self.work, exist_ok=True)
+        self.graft = os.path.join(given.build, "graft")
+        self.side = os.path.join(given.build, "bench", "side")
+
+    def made(self, name, make):
+        """A file or a folder of the work, made once, whole or not at all."""
+        path = os.path.join(self.work, name)
+        if not os.path.exists(path):
+            print("    making %s" % path, flush=True)
+            make(path + ".part")
+            os.rename(path + ".part", path)
+        return path
+
+    def knows(self, option):
+        """Whether this graft has an option of train."""
+        said = subprocess.run([self.graft, "help", "train"], capture_output=True, text=True, check=True).stdout
+        return option in said
+
+    def torch(self):
+        return [peer for peer in TORCH if peer in self.present]
+
+    def run(self, *command):
+        subprocess.run([str(word) for word in command], check=True, stdout=subprocess.DEVNULL)
+
+    # ---- Made once
+
+    def onnx(self, network, *options):
+        name = "-".join([network, *(option.strip("-") for option in options)]) + ".onnx"
+        return self.made(name, lambda path: self.run("/usr/bin/python3", script("peer_torch.py"), "export", network,
+                                                     path, *options))
+
+    def weights(self):
+        """VGG16's: as published where they are, else drawn from a seed."""
+        published = os.path.join(os.path.dirname(peers.folder()), "weights", "vgg16-397923af.pth")
+        if os.path.exists(published):
+            return published
+        seeded = os.path.join(HERE, "..", "tests", "parity", "seeded.py")
+        return self.made("vgg16.pth", lambda path: self.run("/usr/bin/python3", "-B", seeded, path, "vgg16"))
+
+    def photographs(self):
+        """train/ and val/ with class folders: those that were given, or made."""
+        if self.given.pictures:
+            return self.given.pictures
+        return self.made("photographs", lambda path: self.run("/usr/bin/python3", script("pictures.py"), "photographs",
+                                                              path))
+
+    def small(self, count):
+        return self.made("small-%d" % count, lambda path: self.run("/usr/bin/python3", script("pictures.py"), "small",
+                                                                   path, count))
+
+
+# ---- Passes and steps
+
+
+def graft_loop(place, *words, threads=None):
+    words = list(words)
+    words.insert(3, threads or place.threads)
+    return Loop([place.side, *words], "graft")
+
+
+def torch_loop(peer, place, work, network, batch, way, *options):
+    return Loop([peers.python_of(peer), script("peer_torch.py"), work, network, batch, place.threads, way, *options],
+                peer, environment=peers.environment_of(peer))
+
+
+def torch_sides(place, work, network, batch, *options):
+    return {"%s, %s" % (NAMES[peer], "as written" if way == "written" else "best tuned"):
+            torch_loop(peer, place, work, network, batch, way, *options)
+            for peer in place.torch() for way in ("written", "tuned")}
+
+
+def onnx_sides(place, network, batch, *options):
+    size = 299 if network == "inception_v3" else 224
+    return {NAMES[peer]: Loop([peers.python_of(peer), script("peer_onnx.py"), peer, place.onnx(network, *options), batch,
+                               place.threads, size], peer)
+            for peer in ("openvino", "onnxruntime") if peer in place.present}
+
+
+def vgg16_features(place):
+    return {"graft": graft_loop(place, "forward", "vgg16", 8, "features"),
+            **torch_sides(place, "forward", "vgg16", 8, "--features"), **onnx_sides(place, "vgg16", 8, "--features")}
+
+
+def forward(network, batch):
+    return lambda place: {"graft": graft_loop(place, "forward", network, batch),
+                          **torch_sides(place, "forward", network, batch), **onnx_sides(place, network, batch)}
+
+
+def step(network, batch):
+    return lambda place: {"graft": graft_loop(place, "step", network, batch),
+                          **torch_sides(place, "step", network, batch)}
+
+
+def has_amx():
+    with open("/proc/cpuinfo", encoding="utf-8") as stream:
+        return "amx_bf16" in stream.read()
+
+
+def bf16(network, batch):
+    def sides(place):
+        if not has_amx():
+            return "no AMX here"
+        size = 299 if network == "inception_v3" else 224
+        result = {"graft": graft_loop(place, "forward", network, batch)}
+        result["graft"].settings = "f32: this graft has nothing else"
+        for peer in place.torch():
+            result["%s, autocast" % NAMES[peer]] = torch_loop(peer, place, "forward", network, batch, "bf16")
+        if "openvino" in place.present:
+            result[NAMES["openvino"]] = Loop([peers.python_of("openvino"), script("peer_onnx.py"), "openvino",
+                                              place.onnx(network), batch, place.threads, size, "--bf16"], "openvino")
+        return result
+    return sides
+
+
+def one_and_two(*words):
+    return lambda place: {"graft": graft_loop(place, *words, threads=2),
+                          "graft, one thread": graft_loop(place, *words, threads=1)}
+
+
+# ---- Whole processes
+
+
+def graft_chapter(place, cache):
+    words = [place.graft, "train", os.path.join(place.photographs(), "train"), "--model", "vgg16", "--weights",
+             place.weights(), "--head", "linear(4096) relu dropout(0.5) linear", "--start", "pytorch", "--epochs", "10",
+             "--batch", "8", "--lr", ".001", "--schedule", "constant", "--weight-decay", "0", "--augment", "none",
+             "--val", "0", "--threads", place.threads, "--out", os.path.join(place.work, "chapter"), "--force", "--quiet"]
+    return words + (["--cache", cache] if place.knows("--cache") else [])
+
+
+def chapter_side(place, peer, way):
+    return Whole([peers.python_of(peer), script("chapter.py"), os.path.join(place.photographs(), "train"),
+                  place.weights(), way, place.threads], peer)
+
+
+def chapter(place):
+    best = place.torch()[-1:]
+    return {"graft": Whole(graft_chapter(place, "none"), "graft", "nothing kept on disk"),
+            **{"%s, as the chapter has it" % NAMES[peer]: chapter_side(place, peer, "written") for peer in place.torch()},
+            **{"%s, tuned" % NAMES[peer]: chapter_side(place, peer, "tuned") for peer in best},
+            **{"%s, features kept by hand" % NAMES[peer]: chapter_side(place, peer, "kept") for peer in best}}
+
+
+def chapter_again(place):
+    if not place.knows("--cache"):
+        return "this graft keeps no features on disk"
+    return {"graft": Whole(graft_chapter(place, "disk"), "graft", "features on disk from the run before"),
+            **{"%s, as the chapter has it" % NAMES[peer]: chapter_side(place, peer, "written")
+               for peer in place.torch()[-1:]}}
+
+
+def lite0_head(place):
+    """As tutorials write it the frozen backbone runs every epoch, held-out pictures too."""
+    data, model = place.photographs(), os.path.join(place.work, "model.pt")
+    result = {"graft": Whole([place.graft, "train", data, "--epochs", "5", "--out", os.path.join(place.work, "head"),
+                              "--force", "--quiet", "--threads", place.threads], "graft")}
+    for peer in place.torch():
+        command = [peers.python_of(peer), script("tutorial.py"), "head", data, model, "--epochs", "5", "--threads",
+                   place.threads]
+        result["%s, as tutorials write it" % NAMES[peer]] = Whole(command, peer)
+        result["%s, features kept by hand" % NAMES[peer]] = Whole([*command, "--keep"], peer)
+    return result
+
+
+def lite0_training(place):
+    data = place.photographs()
+    model = os.path.join(place.work, "model.pt")
+    return {"graft": Whole([place.graft, "train", data, "--trainable", "all", "--start", "zero", "--epochs", "1", "--out",
+                            os.path.join(place.work, "all"), "--force", "--quiet", "--threads", place.threads], "graft"),
+            **{"%s, two loader workers" % NAMES[peer]:
+               Whole([peers.python_of(peer), script("tutorial.py"), "all", data, model, "--threads", place.threads], peer)
+               for peer in place.torch()}}
+
+
+def predict(place):
+    picture = os.path.join(place.photographs(), "val")
+    for _ in range(2):
+        picture = os.path.join(picture, sorted(os.listdir(picture))[0])
+    weights = os.path.join(os.path.dirname(peers.folder()), "weights", "efficientnet-lite0-57934424.pth")
+    result = {"graft": Whole([place.graft, "predict", "--model", "efficientnet_lite0", picture, "--threads",
+                              place.threads], "graft")}
+    for peer in place.torch():
+        result[NAMES[peer]] = Whole([peers.python_of(peer), script("peer_torch.py"), "predict", weights, picture,
+                                     place.threads], peer)
+    if "onnxruntime" in place.present:
+        result[NAMES["onnxruntime"]] = Whole([peers.python_of("onnxruntime"), script("peer_onnx.py"), "predict",
+                                              place.onnx("efficientnet_lite0"), picture, place.threads], "onnxruntime")
+    return result
+
+
+def pictures(place):
+    """One core: all sides on the same one."""
+    folder = os.path.join(place.photographs(), "train")
+    pinned = ["taskset", "-c", max(os.sched_getaffinity(0))]
+    sides = {"graft": Loop([*pinned, place.side, "pictures", folder], "graft")}
+    kinds = {"debian": "torchvision", "current": "torchvision", "simd": "pillow", "opencv": "opencv"}
+    for peer, kind in kinds.items():
+        if peer in place.present:
+            name = {"debian": "Pillow + torchvision of Debian", "current": "Pillow + torchvision of today"}.get(
+                peer, NAMES[peer])
+            sides[name] = Loop([*pinned, peers.python_of(peer), script("peer_pictures.py"), kind, folder], peer)
+    return sides
+
+
+def many_pictures(place):
+    """The same head on a hundred times as many pictures: the ratio is that of seconds."""
+    def train(count):
+        words = [place.graft, "train", place.small(count), "--weights", "none", "--size", "32", "--augment", "none",
+                 "--epochs", "2", "--val", "0", "--out", os.path.join(place.work, "small"), "--force", "--quiet",
+                 "--threads", place.threads]
+        return Whole(words + (["--cache", "disk"] if place.knows("--cache") else []), "graft")
+    return {"graft": train(60000), "graft, 600 pictures": train(600)}
+
+
+class Row:
+    """`against`: which sides the ratio is to, by the beginning of their names; the fastest of them counts."""
+
+    def __init__(self, title, sides, aim, against="PyTorch", unit="seconds"):
+        self.title, self.sides, self.aim, self.against, self.unit = title, sides, aim, against, unit
+
+
+ROWS = {"vgg16-features": Row("VGG16 features, batch 8", vgg16_features,
+                              "3.7x as written, 2.5x tuned, 2x OpenVINO and ONNX Runtime")}
+for network, title in NETWORKS.items():
+    for batch in (1, 16):
+        ROWS["%s-%d" % (network, batch)] = Row("%s, forward, batch %d" % (title, batch), forward(network, batch),
+                                               "1.5x PyTorch's best, 1x OpenVINO")
+for network, title in NETWORKS.items():
+    ROWS[network + "-bf16"] = Row("%s, forward, batch 16, bf16" % title, bf16(network, 16), "1x the best", "")
+ROWS["chapter"] = Row("the chapter's job, 10 epochs, whole process", chapter, "40x / 20x tuned / 3x kept by hand")
+ROWS["chapter-again"] = Row("the same a second time (features on disk)", chapter_again, "80x")
+ROWS["lite0-head"] = Row("EfficientNet-Lite0, a new head, 5 epochs, whole process", lite0_head, "10x")
+ROWS["resnet50-step"] = Row("ResNet50, all layers, batch 16, one step", step("resnet50", 16), "2x, half the memory")
+ROWS["inception_v3-step"] = Row("Inception v3 with aux, all layers, batch 16, one step", step("inception_v3", 16), "2x")
+ROWS["lite0-training"] = Row("EfficientNet-Lite0, all layers, batch 32, an epoch with loading", lite0_training, "3x")
+ROWS["pictures"] = Row("decode, resize, crop: a picture on one core", pictures, "2x", "Pillow +")
+ROWS["predict"] = Row("predict one picture, whole process", predict, "15x; memory 3x; installed 1/50")
+ROWS["many-pictures"] = Row("60,000 small pictures, a head, against 600", many_pictures, "memory flat, time linear",
+                            "graft, 600")
+ROWS["threads-vgg16"] = Row("VGG16 features, 1 and 2 threads", one_and_two("forward", "vgg16", 8, "features"), "1.8x",
+                            "graft, one")
+ROWS["threads-resnet50"] = Row("ResNet50 forward, batch 16, 1 and 2 threads", one_and_two("forward", "resnet50", 16),
+                               "1.8x", "graft, one")
+ROWS["threads-step"] = Row("ResNet50 step, batch 16, 1 and 2 threads", one_and_two("step", "resnet50", 16), "1.8x",
+                           "graft, one")
