@@ -39,15 +39,20 @@ class Memory(threading.Thread):
         self.anonymous = self.mapped = 0
         self.start()
 
+    def look(self):
+        """A process that has ended has no such lines any more."""
+        try:
+            with open(self.path, encoding="ascii", errors="replace") as stream:
+                lines = dict(line.split(":", 1) for line in stream if line.startswith(("RssAnon", "RssFile")))
+            self.anonymous = max(self.anonymous, int(lines["RssAnon"].split()[0]) * 1024)
+            self.mapped = max(self.mapped, int(lines["RssFile"].split()[0]) * 1024)
+        except (OSError, KeyError):
+            pass
+
     def run(self):
+        self.look()
         while not self.over.wait(self.pause):
-            try:
-                with open(self.path, encoding="ascii", errors="replace") as stream:
-                    lines = dict(line.split(":", 1) for line in stream if line.startswith(("RssAnon", "RssFile")))
-                self.anonymous = max(self.anonymous, int(lines["RssAnon"].split()[0]) * 1024)
-                self.mapped = max(self.mapped, int(lines["RssFile"].split()[0]) * 1024)
-            except (OSError, KeyError):
-                return
+            self.look()
 
     def stop(self):
         self.over.set()
@@ -112,6 +117,8 @@ class Loop(Side):
     def close(self):
         self.child.stdin.close()
         self.child.wait()
+        self.child.stdout.close()
+        self.said.close()
 
 
 class Whole(Side):
@@ -135,13 +142,15 @@ class Whole(Side):
         return seconds
 
     def close(self):
-        pass
+        self.said.close()
 
 
 def interleaved(sides, rounds, threads, most_seconds):
     """Fills in the samples of {name: Side}, A B A B; a side that has used up its seconds is passed over."""
+    opened = []
     try:
         for side in sides.values():
+            opened.append(side)
             side.open(threads)
         for number in range(rounds):
             for name, side in sides.items():
@@ -150,9 +159,8 @@ def interleaved(sides, rounds, threads, most_seconds):
                 side.take()
                 print("    round %d  %-44s %10.4f s" % (number + 1, name, side.seconds[-1]), flush=True)
     finally:
-        for side in sides.values():
-            if hasattr(side, "threads"):
-                side.close()
+        for side in opened:
+            side.close()
 
 
 def unsteadiness(sides):
