@@ -31,7 +31,8 @@ def of_machine():
 def loaded_blas():
     """The BLAS that this process really runs on: Debian's PyTorch takes whichever libblas.so.3 points to."""
     with open("/proc/self/maps", encoding="utf-8") as stream:
-        return sorted({os.path.basename(line.split()[-1]) for line in stream if re.search(r"lib(open)?blas", line)})
+        paths = {line.split()[-1] for line in stream if re.search(r"/lib(open)?blas[^/]*$", line)}
+    return sorted("/".join(path.split("/")[-2:]) for path in paths)
 
 
 def environment():
@@ -86,4 +87,4 @@ def of_graft(binary, threads):
     version = subprocess.run([binary, "--version"], check=True, capture_output=True, text=True).stdout.strip()
     commit = subprocess.run(["git", "describe", "--always", "--dirty"], check=False, capture_output=True, text=True,
                             cwd=os.path.dirname(os.path.abspath(__file__))).stdout.strip()
-    return {"processor": processor(), "graft": version, "commit": commit, "threads": threads}
+    return {"processor": processor(), "graft": version.split()[-1], "commit": commit, "threads": threads}

@@ -61,12 +61,13 @@ class Memory(threading.Thread):
 
 
 class Side:
-    """What is timed: a command, the environment that it needs, and what is said of it."""
+    """What is timed: a command, the environment that it needs, and what is said of it. Its seconds are those of one of
+    its `units`."""
 
-    def __init__(self, command, peer=None, settings="", environment=None):
+    def __init__(self, command, peer=None, settings="", environment=None, units=1):
         self.command = [str(word) for word in command]
         self.peer, self.settings = peer, settings
-        self.environment = environment or {}
+        self.environment, self.units = environment or {}, units
         self.seconds, self.probes, self.memory = [], [], None
 
     def open(self, threads):
@@ -127,7 +128,7 @@ class Whole(Side):
     def open(self, threads):
         super().open(threads)
         first = self.once()
-        if first > LONG:
+        if first * self.units > LONG:
             self.seconds.append(first)
 
     def once(self):
@@ -139,7 +140,7 @@ class Whole(Side):
         seconds = time.monotonic() - began
         if memory:
             self.memory = memory.stop()
-        return seconds
+        return seconds / self.units
 
     def close(self):
         self.said.close()
@@ -154,10 +155,10 @@ def interleaved(sides, rounds, threads, most_seconds):
             side.open(threads)
         for number in range(rounds):
             for name, side in sides.items():
-                if len(side.seconds) > number or (side.seconds and sum(side.seconds) > most_seconds):
+                if len(side.seconds) > number or sum(side.seconds) * side.units > most_seconds:
                     continue
                 side.take()
-                print("    round %d  %-44s %10.4f s" % (number + 1, name, side.seconds[-1]), flush=True)
+                print("    round %d  %-44s %10.3g s" % (number + 1, name, side.seconds[-1]), flush=True)
     finally:
         for side in opened:
             side.close()
