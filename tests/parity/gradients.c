@@ -1,4 +1,4 @@
-/* gradients NETWORK WEIGHTS SIZE PICTURES PATTERNS still|train STEPS OUT MODEL
+/* gradients NETWORK WEIGHTS SIZE PICTURES PATTERNS still|train STEPS RATE OUT MODEL
  *
  * Trains a network on one batch as parity.py asks for, through the public headers: PICTURES holds its pixels,
  * (N, SIZE, SIZE, 3) bytes; picture n is of class 7 n + 3; PATTERNS, comma-separated, are what trains
@@ -12,7 +12,7 @@
 
 enum { BATCH = 64, PATTERNS = 16 };
 
-static const float rate = 0.001F, momentum = 0.9F;
+static const float momentum = 0.9F;
 
 typedef struct job {
     graft_model *model;
@@ -53,7 +53,7 @@ static graft_status read_pictures(job *j, const char *path, size_t each)
     return GRAFT_OK;
 }
 
-static graft_status create_executor(job *j, bool still)
+static graft_status create_executor(job *j, bool still, float rate)
 {
     graft_executor_options how = GRAFT_EXECUTOR_OPTIONS_INIT;
     how.batch = j->batch.count;
@@ -122,16 +122,17 @@ int main(int count, char **words)
 {
     graft_status status;
     job j = {.model = NULL};
-    if (count != 10) {
-        fprintf(stderr, "gradients NETWORK WEIGHTS SIZE PICTURES PATTERNS still|train STEPS OUT MODEL\n");
+    if (count != 11) {
+        fprintf(stderr,
+                "gradients NETWORK WEIGHTS SIZE PICTURES PATTERNS still|train STEPS RATE OUT MODEL\n");
         return 2;
     }
     int size = atoi(words[3]);
     GRAFT_TRY(open_model(&j, words[1], words[2], size, words[5]));
     GRAFT_TRY(read_pictures(&j, words[4], (size_t)size * (size_t)size * 3));
-    GRAFT_TRY(create_executor(&j, strcmp(words[6], "still") == 0));
-    GRAFT_TRY(train(&j, atoi(words[7]), words[8]));
-    GRAFT_TRY(save(&j, words[9]));
+    GRAFT_TRY(create_executor(&j, strcmp(words[6], "still") == 0, strtof(words[8], NULL)));
+    GRAFT_TRY(train(&j, atoi(words[7]), words[9]));
+    GRAFT_TRY(save(&j, words[10]));
 out:
     if (status != GRAFT_OK)
         fprintf(stderr, "gradients: %s\n", graft_error_message());

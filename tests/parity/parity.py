@@ -5,7 +5,8 @@ inspect` says; logits that `graft predict` says of two pictures, whose distance 
 that of PyTorch's own in f32 (or 1e-5); the state dict that graft saves; and, by the program gradients, one pass over a
 batch of four in three regimes: everything trains, the last block does, the first and the last layer do with the middle
 frozen; batch norm still and training. Gradients may be four times as far from f64 as PyTorch's own in f32, the median and
-the largest of all parameters; so may three steps of SGD. Nearer is out of reach: a ReLU that flips puts 1e-2 where 3e-6 is
+the largest of all parameters; so may what three steps of SGD move, and they move nothing that is frozen. (The rate is one
+at which they neither blow up nor vanish: that would compare nothing.) Nearer is out of reach: a ReLU that flips puts 1e-2 where 3e-6 is
 usual, in graft or in PyTorch. So a few batches are tried: a flip is of one of them, arithmetic that is wrong is so in all.
 
 Figures are distances divided by the largest of what is compared, and for gradients median and largest of their ratios to
@@ -23,14 +24,13 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import nn
-from torchvision.models import get_model_weights
 from torchvision.ops import StochasticDepth
 
 import seeded
 
 GRAFT = os.environ["GRAFT_BINARY"]
 GRADIENTS = os.environ["GRAFT_PARITY_GRADIENTS"]
-BATCH, BATCHES, STEPS, RATE, MOMENTUM = 4, 6, 3, 0.001, 0.9
+BATCH, BATCHES, STEPS, MOMENTUM = 4, 6, 3, 0.9
 
 
 class Family:
@@ -51,6 +51,10 @@ FAMILIES = [
     Family("efficientnet_b0 efficientnet_b1 efficientnet_b2 efficientnet_b3 efficientnet_b4 efficientnet_b5 "
            "efficientnet_b6 efficientnet_b7 efficientnet_v2_m efficientnet_v2_l", 64, "features.0", "classifier.1",
            "features.7,features.8,classifier"),
+    Family("efficientnet_lite0", 64, "_conv_stem,_bn0", "_fc", "_blocks.15,_conv_head,_bn1,_fc"),
+    Family("efficientnet_lite1 efficientnet_lite2", 64, "_conv_stem,_bn0", "_fc", "_blocks.20,_conv_head,_bn1,_fc"),
+    Family("efficientnet_lite3", 64, "_conv_stem,_bn0", "_fc", "_blocks.23,_conv_head,_bn1,_fc"),
+    Family("efficientnet_lite4", 64, "_conv_stem,_bn0", "_fc", "_blocks.29,_conv_head,_bn1,_fc"),
     Family("efficientnet_v2_s", 64, "features.0", "classifier.1", "features.6,features.7,classifier"),
     Family("googlenet", 64, "conv1", "fc", "inception5b,fc", 0.3),
     Family("inception_v3", 299, "Conv2d_1a_3x3", "fc", "Mixed_7c,fc", 0.4),
@@ -106,12 +110,11 @@ class Network:
     def __init__(self, name, folder):
         self.name = name
         self.family = next(f for f in FAMILIES if name in f.names)
-        self.row = get_model_weights(name).DEFAULT
-        self.size = self.row.transforms().crop_size[0]
+        self.transform = seeded.transform_of(name)
         self.folder = folder
         self.file = self.path("weights.pth")
         self.wrong = []
-        self.model, self.macs = seeded.make(name, self.size)
+        self.model, self.macs = seeded.make(name, self.transform)
         self.has_norm = any(isinstance(m, nn.BatchNorm2d) for m in self.model.modules())
         torch.save(self.model.state_dict(), self.file)
         self.start = {key: value.clone() for key, value in self.model.state_dict().items()}
@@ -160,7 +163,7 @@ class Network:
         paths = [self.path("%d.png" % i) for i in range(2)]
         for image, path in zip(images, paths):
             image.save(path)
-        x = torch.stack([self.row.transforms()(image) for image in images])
+        x = torch.stack([self.transform(image) for image in images])
         with torch.no_grad():
             f32 = self.fresh(torch.float32).eval()(x).double()
             f64 = self.fresh(torch.float64).eval()(x.double())
@@ -174,14 +177,13 @@ class Network:
 
     def prepare(self, model, patterns, still):
         """What trains, as graft means it: parameters and, in batch norm, statistics; nothing is dropped."""
-        named = lambda name: patterns == ["all"] or any(name == p or name.startswith(p + ".") for p in patterns)
         model.train()
         for name, module in model.named_modules():
-            frozen = isinstance(module, nn.BatchNorm2d) and (still or not named(name))
+            frozen = isinstance(module, nn.BatchNorm2d) and (still or not named(name, patterns))
             if frozen or isinstance(module, (nn.Dropout, StochasticDepth)):
                 module.eval()
         for name, parameter in model.named_parameters():
-            parameter.requires_grad_(named(name))
+            parameter.requires_grad_(named(name, patterns))
             parameter.grad = None
 
     def loss(self, model, x, labels):
@@ -194,38 +196,40 @@ class Network:
                 loss = loss + self.family.auxiliary * nn.functional.cross_entropy(auxiliary, labels)
         return loss
 
-    def train(self, dtype, pixels, patterns, still, steps):
-        """(losses, first gradients, state dict after the steps)"""
+    def train(self, dtype, pixels, patterns, still, rate=None):
+        """(losses, first gradients, state dict after the steps, rate: if none is given, one for which a step is small)"""
         model = self.fresh(dtype)
         self.prepare(model, patterns, still)
-        x = seeded.normalise(pixels, self.row).to(dtype)
+        x = self.transform.normalise(pixels).to(dtype)
         labels = torch.tensor([7 * i + 3 for i in range(len(pixels))])
-        optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=RATE, momentum=MOMENTUM)
+        trained = [p for p in model.parameters() if p.requires_grad]
+        optimizer = torch.optim.SGD(trained, lr=0.0, momentum=MOMENTUM)
         losses, gradients = [], None
-        for step in range(max(steps, 1)):
+        for step in range(STEPS):
             optimizer.zero_grad()
             loss = self.loss(model, x, labels)
             loss.backward()
             losses.append(loss.item())
             if step == 0:
                 gradients = {name: p.grad.double().clone() for name, p in model.named_parameters() if p.requires_grad}
-            if step < steps:
-                optimizer.step()
-        return losses, gradients, {key: value.clone() for key, value in model.state_dict().items()}
+                rate = rate or small_rate(trained)
+                optimizer.param_groups[0]["lr"] = rate
+            optimizer.step()
+        return losses, gradients, {key: value.clone() for key, value in model.state_dict().items()}, rate
 
-    def train_graft(self, pixels, patterns, still, steps):
+    def train_graft(self, pixels, patterns, still, rate):
         pictures, out, saved = self.path("pictures"), self.path("gradients"), self.path("model.safetensors")
         pixels.tofile(pictures)
         said = run(GRADIENTS, self.name, self.file, self.family.small, pictures, ",".join(patterns),
-                   "still" if still else "train", steps, out, saved)
+                   "still" if still else "train", STEPS, "%.9g" % rate, out, saved)
         return [float(line) for line in said.split()], read_safetensors(out), read_safetensors(saved)
 
-    def check_gradients(self, regime, patterns, still, steps=0):
+    def check_gradients(self, regime, patterns, still):
         """One cell. A batch on which everything holds ends it; otherwise what never held is wrong."""
         what = "%s, batch norm %s" % (regime, "still" if still else "training") if self.has_norm else regime
         pending, cell = None, "-"
         for seed in range(BATCHES):
-            sentences, figures = self.compare_pass(seeded.batch(BATCH, self.family.small, seed), patterns, still, steps)
+            sentences, figures = self.compare_pass(seeded.batch(BATCH, self.family.small, seed), patterns, still)
             pending = sentences if pending is None else {key: sentences[key] for key in pending if key in sentences}
             if figures and "gradients" not in sentences:
                 cell = "%.1f %.1f" % (figures[0] / figures[1], figures[2] / figures[3])
@@ -234,11 +238,11 @@ class Network:
         self.wrong += ["%s: %s: %s" % (what, key, sentence) for key, sentence in pending.items()]
         return cell
 
-    def compare_pass(self, pixels, patterns, still, steps):
+    def compare_pass(self, pixels, patterns, still):
         """({what: what is wrong with it}, figures of the gradients)"""
-        losses, mine, saved = self.train_graft(pixels, patterns, still, steps)
-        losses32, f32, after32 = self.train(torch.float32, pixels, patterns, still, steps)
-        losses64, f64, after64 = self.train(torch.float64, pixels, patterns, still, steps)
+        losses64, f64, after64, rate = self.train(torch.float64, pixels, patterns, still)
+        losses32, f32, after32, _ = self.train(torch.float32, pixels, patterns, still, rate)
+        losses, mine, saved = self.train_graft(pixels, patterns, still, rate)
         sentences = {}
         if not close(losses, losses64, losses32):
             sentences["losses"] = "%s, not %s" % (losses, losses64)
@@ -246,10 +250,8 @@ class Network:
             return {**sentences, "gradients": "of %s" % sorted(mine.keys() ^ f64.keys())[:3]}, None
         figures = compare(mine, f32, f64)
         sentences["gradients"] = judge(figures)
-        if steps:
-            sentences["%d steps" % steps] = self.judge_steps(saved, after32, after64)
-        elif still:
-            sentences["saved"] = self.judge_saved(saved)
+        sentences["%d steps" % STEPS] = self.judge_steps(saved, after32, after64)
+        sentences["saved"] = self.judge_saved(saved, patterns)
         return {key: sentence for key, sentence in sentences.items() if sentence}, figures
 
     def judge_steps(self, mine, f32, f64):
@@ -262,24 +264,36 @@ class Network:
                  for dictionary in (mine, f32, f64)]
         return judge(compare(*moves))
 
-    def judge_saved(self, saved):
-        """What graft saves opens strictly and is what it opened, to the bit."""
+    def judge_saved(self, saved, patterns):
+        """What graft saves opens strictly, and what was frozen is to the bit what it opened."""
         self.fresh(torch.float32).load_state_dict(self.versioned(saved), strict=True)
-        different = [key for key, value in self.start.items() if not torch.equal(saved[key], value)]
+        different = [key for key, value in self.start.items() if not named(key, patterns) and not torch.equal(saved[key], value)]
         return "otherwise: %s" % different[:3] if different else ""
 
     def check_regimes(self):
         cells = []
         ways = (True, False) if self.has_norm else (True,)
         for still in ways:
-            cells.append(self.check_gradients("all", ["all"], still, STEPS))
+            cells.append(self.check_gradients("all", ["all"], still))
             cells.append(self.check_gradients("last block", self.family.block.split(","), still))
             cells.append(self.check_gradients("ends", self.family.ends.split(","), still))
         return " | ".join(cells + ["-"] * (6 - len(cells)))
 
 
+def named(name, patterns):
+    """A parameter's or module's name, or a state dict's key."""
+    return patterns == ["all"] or any(name == p or name.startswith(p + ".") for p in patterns)
+
+
 def distance(a, b):
     return ((a - b).abs().max() / b.abs().max()).item()
+
+
+def small_rate(parameters):
+    """.001, or less where a step would move the parameters by more than a thousandth; a number of f32."""
+    weights, gradients = (sum(x.pow(2).sum().item() for x in some) ** 0.5
+                          for some in (parameters, [p.grad for p in parameters]))
+    return float(np.float32(0.001 * min(1.0, weights / gradients)))
 
 
 def close(losses, losses64, losses32):

@@ -1,4 +1,5 @@
-"""seeded.py FILE NETWORK: a torchvision network with weights drawn from a seed, saved as PyTorch saves a state dict.
+"""seeded.py FILE NETWORK: a network with weights drawn from a seed, saved as PyTorch saves a state dict. The network is
+torchvision's, or EfficientNet-Lite of package efficientnet_lite_pytorch.
 
 What published weights do for a test, these do without a network: no layer may be out of work. Gamma, beta and layer scale
 are drawn from .1 to 1, beta with either sign; the running statistics are those of one training pass over eight pictures;
@@ -12,8 +13,7 @@ import torch
 from PIL import Image
 from torch import nn
 from torchvision import models
-
-MEAN, STD = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+from torchvision.transforms import functional
 
 # Arguments with which torchvision builds a network for its published weights.
 ARGUMENTS = {
@@ -43,13 +43,44 @@ def batch(count, size, seed=1):
     return np.stack([picture(1000 * seed + i, size, size) for i in range(count)])
 
 
-def normalise(pixels, row=None):
-    """What a network gets of pixels: (N, 3, H, W)."""
-    transform = row.transforms() if row else None
-    mean = torch.tensor(transform.mean) if row else MEAN
-    std = torch.tensor(transform.std) if row else STD
-    x = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
-    return (x - mean[:, None, None]) / std[:, None, None]
+class Published:
+    """What pictures of a torchvision network go through, as the row of its published weights has it."""
+
+    def __init__(self, name):
+        self.transform = models.get_model_weights(name).DEFAULT.transforms()
+        self.size = self.transform.crop_size[0]
+
+    def __call__(self, image):
+        return self.transform(image)
+
+    def normalise(self, pixels):
+        """(N, H, W, 3) bytes -> (N, 3, H, W)."""
+        mean, std = torch.tensor(self.transform.mean), torch.tensor(self.transform.std)
+        x = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
+        return (x - mean[:, None, None]) / std[:, None, None]
+
+
+class Lite:
+    """The same of EfficientNet-Lite."""
+
+    def __init__(self, name):
+        self.size = lite().get_image_size(name.replace("_", "-"))
+
+    def __call__(self, image):
+        image = functional.resize(image, self.size * 256 // 224)
+        return self.normalise(np.asarray(functional.center_crop(image, self.size))[None])[0]
+
+    def normalise(self, pixels):
+        return (torch.tensor(pixels).permute(0, 3, 1, 2).float() - 127) / 128
+
+
+def lite():
+    from efficientnet_lite_pytorch import EfficientNet  # only where such a network is asked for
+    return EfficientNet
+
+
+def transform_of(name):
+    return Lite(name) if "lite" in name else Published(name)
 
 
 @torch.no_grad()
@@ -67,7 +98,7 @@ def draw_weights(model):
             nn.init.uniform_(parameter, 0.1, 1)
 
 
-def set_statistics(model, size):
+def set_statistics(model, transform):
     """Running statistics of eight pictures. Multiply-adds for one picture are counted on the way."""
     macs = []
     hooks = [m.register_forward_hook(lambda m, _, y: macs.append(
@@ -80,7 +111,7 @@ def set_statistics(model, size):
     for m in norms:
         m.momentum = 1.0
     with torch.no_grad():
-        logits = model(normalise(batch(8, size)))
+        logits = model(transform.normalise(batch(8, transform.size)))
         if any(isinstance(m, nn.LayerNorm) for m in model.modules()):  # what all have in common would hide the rest
             last = [m for m in model.modules() if isinstance(m, nn.Linear)][-1]
             last.bias -= logits.mean(0)
@@ -94,21 +125,20 @@ def set_statistics(model, size):
 
 
 def build(name):
-    """Without drawing first values twice: (model, published row or None)."""
-    return getattr(models, name)(weights=None, **ARGUMENTS.get(name, {})).eval()
+    if "lite" in name:  # for pictures of any size, without drop-connect
+        return lite().from_name(name.replace("_", "-"), image_size=None, drop_connect_rate=0.0)
+    return getattr(models, name)(weights=None, **ARGUMENTS.get(name, {}))
 
 
-def make(name, size):
+def make(name, transform):
     """(model in evaluation, multiply-adds); the same weights on every call."""
     torch.manual_seed(zlib.crc32(name.encode()))
     model = build(name)
     draw_weights(model)
-    macs = set_statistics(model, size)
+    macs = set_statistics(model, transform)
     return model.eval(), macs
 
 
 if __name__ == "__main__":
-    from torchvision.models import get_model_weights
     file, network = sys.argv[1:]
-    row = get_model_weights(network).DEFAULT
-    torch.save(make(network, row.transforms().crop_size[0])[0].state_dict(), file)
+    torch.save(make(network, transform_of(network))[0].state_dict(), file)
