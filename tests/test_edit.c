@@ -15,6 +15,7 @@
 #include <graft/train.h>
 
 #include "base/memory.h"
+#include "graph/op.h"
 #include "model/layers.h"
 #include "model/model.h"
 
@@ -36,6 +37,13 @@ static const graft_tensor *tensor_of(const graft_model *model, const char *name)
 {
     int index = graft_state_find(&model->state, name);
     return index < 0 ? NULL : model->state.tensors[index];
+}
+
+static void make_file(char *path)
+{
+    int file = mkstemp(path);
+    assert_true(file >= 0);
+    close(file);
 }
 
 /* ---- Layers ---- */
@@ -285,6 +293,144 @@ static void test_losses_that_do_not_fit(void **state)
     check_loss("linear", GRAFT_CROSS_ENTROPY, 1.0F, "label smoothing of 1");
 }
 
+/* ---- Composing ---- */
+
+static const char *const parts[] = {"avgpool", "flatten", "linear(16) relu dropout(0.5) linear"};
+
+/* SqueezeNet's features by themselves, out of a file. */
+static graft_model *open_features(graft_model **whole, char *path)
+{
+    graft_model *features;
+    make_file(path);
+    assert_int_equal(graft_model_create(whole, "squeezenet1_1", 1), GRAFT_OK);
+    assert_int_equal(graft_model_save(*whole, path), GRAFT_OK);
+    assert_int_equal(graft_model_open_module(&features, "squeezenet1_1", "features", path), GRAFT_OK);
+    return features;
+}
+
+static void check_same(const graft_model *a, const char *name, const graft_model *b, const char *other)
+{
+    const graft_tensor *one = tensor_of(a, name), *two = tensor_of(b, other);
+    if (!one || !two)
+        fail_msg("%s and %s: one is missing", name, other);
+    assert_int_equal(one->bytes, two->bytes);
+    assert_memory_equal(one->data, two->data, one->bytes);
+}
+
+static void test_a_module_by_itself(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/graft-edit-XXXXXX";
+    graft_model *whole, *features = open_features(&whole, path), *none = NULL;
+    graft_executor *executor = NULL;
+    graft_executor_options how = GRAFT_EXECUTOR_OPTIONS_INIT;
+    check_same(features, "12.expand3x3.bias", whole, "features.12.expand3x3.bias");
+    assert_int_equal(graft_model_tensor_count(features), graft_model_tensor_count(whole) - 2);
+    assert_string_equal(graft_model_head(features), "");
+    assert_int_equal(graft_model_class_count(features), 0);
+    assert_int_equal(graft_model_select(features, NULL, 0, NULL, 0), GRAFT_OK);
+    assert_int_equal(graft_executor_create(&executor, features, &how), GRAFT_ESHAPE);
+    assert_non_null(strstr(graft_error_message(), "12.cat gives (1, 512, 13, 13) for a picture"));
+    assert_int_equal(graft_model_replace_head(features, NULL, names, 3, GRAFT_START_ZERO, 5), GRAFT_ESHAPE);
+    assert_int_equal(graft_model_open_module(&none, "squeezenet1_1", "featurs", path), GRAFT_ENOTFOUND);
+    assert_non_null(strstr(graft_error_message(), "\"featurs\"; the nearest is features"));
+    assert_int_equal(graft_model_open_module(&none, "squeezenet1_1", "classifier", path), GRAFT_ESHAPE);
+    assert_non_null(strstr(graft_error_message(), "classifier.0 reads features.12.cat"));
+    assert_null(none);
+    graft_model_free(features);
+    graft_model_free(whole);
+    unlink(path);
+}
+
+static void test_a_head_is_composed_behind_it(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/graft-edit-XXXXXX";
+    graft_model *whole, *features = open_features(&whole, path), *model, *loaded;
+    assert_int_equal(graft_model_unfreeze(features, "12"), GRAFT_OK);
+    assert_int_equal(graft_model_sequential(&model, features, parts, 3, names, 3, 5), GRAFT_OK);
+    assert_int_equal(graft_model_save(model, path), GRAFT_OK);
+    assert_int_equal(graft_model_load(&loaded, path), GRAFT_OK);
+    graft_model *both[] = {model, loaded};
+    for (int i = 0; i < 2; i++) {
+        check_same(both[i], "0.12.expand3x3.bias", whole, "features.12.expand3x3.bias");
+        check_same(both[i], "3.0.weight", model, "3.0.weight");
+        assert_int_equal(tensor_of(both[i], "3.3.weight")->shape.dims[0], 3);
+        assert_string_equal(graft_model_head(both[i]), "3");
+        assert_string_equal(graft_model_class(both[i], 1), "bee");
+        assert_string_equal(node_of(both[i], "2")->op->name, "flatten");
+        assert_true(node_of(both[i], "0.12.squeeze")->trains && !node_of(both[i], "0.11.squeeze")->trains);
+    }
+    assert_ptr_equal(tensor_of(model, "0.0.weight"), tensor_of(features, "0.weight")); /* shared */
+    graft_model_free(loaded);
+    graft_model_free(model);
+    graft_model_free(features);
+    graft_model_free(whole);
+    unlink(path);
+}
+
+/* A whole network may be a body, and what is composed may be edited. */
+static void test_what_is_composed_is_a_model(void **state)
+{
+    (void)state;
+    static const char *const behind[] = {"relu", "linear"};
+    graft_model *body = create(), *model, *twice;
+    assert_int_equal(graft_model_replace(body, "_dropout", "linear(8)", 1), GRAFT_OK);
+    assert_int_equal(graft_model_sequential(&model, body, behind, 2, names, 3, 5), GRAFT_OK);
+    check_same(model, "0._dropout.weight", body, "_dropout.weight");
+    assert_int_equal(graft_model_replace_head(model, NULL, names, 2, GRAFT_START_ZERO, 5), GRAFT_EARGUMENT);
+    assert_int_equal(graft_model_replace_head(model, "mlp", names, 2, GRAFT_START_ZERO, 5), GRAFT_OK);
+    assert_int_equal(tensor_of(model, "2.3.weight")->shape.dims[0], 2);
+    assert_int_equal(graft_model_sequential(&twice, model, behind, 2, names, 3, 5), GRAFT_OK);
+    check_same(twice, "0.0._dropout.weight", body, "_dropout.weight");
+    check_same(twice, "0.2.3.weight", model, "2.3.weight");
+    assert_string_equal(graft_model_head(twice), "2");
+    graft_model_free(twice);
+    graft_model_free(model);
+    graft_model_free(body);
+}
+
+static void check_composed(const char *const *behind, size_t count, size_t classes, graft_status status,
+                           const char *words)
+{
+    graft_model *body = create(), *model = NULL;
+    assert_int_equal(graft_model_sequential(&model, body, behind, count, names, classes, 5), status);
+    if (!strstr(graft_error_message(), words))
+        fail_msg("\"%s\" does not say \"%s\"", graft_error_message(), words);
+    assert_null(model);
+    graft_model_free(body);
+}
+
+static void test_what_cannot_be_composed(void **state)
+{
+    (void)state;
+    static const char *const slip[] = {"relu", "linnear"}, *const open[] = {"linear", "relu"},
+                             *const wide[] = {"linear(4)"}, *const pool[] = {"avgpool", "linear"};
+    check_composed(NULL, 0, 3, GRAFT_EARGUMENT, "no part");
+    check_composed(wide, 1, 1, GRAFT_EARGUMENT, "two classes or more");
+    check_composed(slip, 2, 3, GRAFT_EARGUMENT, "did you mean linear?");
+    check_composed(open, 2, 3, GRAFT_EARGUMENT, "how wide");
+    check_composed(wide, 1, 3, GRAFT_ESHAPE, "ends in 4 numbers where there are 3 classes");
+    check_composed(pool, 2, 3, GRAFT_ESHAPE, "node 1: ");
+}
+
+/* A new layer of another width takes the weights above it away. */
+static void test_weights_that_no_longer_fit(void **state)
+{
+    (void)state;
+    graft_model *model = create();
+    graft_executor *executor = NULL;
+    graft_executor_options how = GRAFT_EXECUTOR_OPTIONS_INIT;
+    assert_int_equal(graft_model_replace(model, "_dropout", "linear(64)", 1), GRAFT_OK);
+    assert_null(graft_model_tensor(model, graft_model_tensor_count(model) - 2).data);
+    assert_int_equal(graft_executor_create(&executor, model, &how), GRAFT_ESHAPE);
+    assert_non_null(strstr(graft_error_message(), "node _fc: its weights are of another shape"));
+    assert_int_equal(graft_model_save(model, "/tmp/graft-never"), GRAFT_ESHAPE);
+    assert_int_equal(graft_model_replace(model, "_fc", "linear(4)", 1), GRAFT_OK);
+    assert_non_null(graft_model_tensor(model, graft_model_tensor_count(model) - 2).data);
+    graft_model_free(model);
+}
+
 static void test_failing_allocations_leave_the_model(void **state)
 {
     (void)state;
@@ -334,13 +480,6 @@ static void test_an_outline_is_only_looked_at(void **state)
 }
 
 /* ---- Saved and loaded ---- */
-
-static void make_file(char *path)
-{
-    int file = mkstemp(path);
-    assert_true(file >= 0);
-    close(file);
-}
 
 static void test_weights_for_other_classes(void **state)
 {
@@ -452,6 +591,11 @@ int main(void)
         cmocka_unit_test(test_a_convolution_starts_as_pytorchs),
         cmocka_unit_test(test_a_head_behind_convolutions),
         cmocka_unit_test(test_losses_that_do_not_fit),
+        cmocka_unit_test(test_a_module_by_itself),
+        cmocka_unit_test(test_a_head_is_composed_behind_it),
+        cmocka_unit_test(test_what_is_composed_is_a_model),
+        cmocka_unit_test(test_what_cannot_be_composed),
+        cmocka_unit_test(test_weights_that_no_longer_fit),
         cmocka_unit_test(test_failing_allocations_leave_the_model),
         cmocka_unit_test(test_size),
         cmocka_unit_test(test_an_outline_is_only_looked_at),

@@ -69,6 +69,11 @@ GRAFT_API graft_status graft_model_open(graft_model **model, const char *network
  * are any. */
 GRAFT_API graft_status graft_model_open_body(graft_model **model, const char *network, const char *path,
                                              bool *replaced);
+/* A module of a network by itself, which reads nothing but the picture ("features" of VGG): its names lose
+ * the module's path, and only its weights are read and needed; the file is otherwise this network's. What it
+ * gives are no logits: graft_model_sequential puts a head behind it. GRAFT_ENOTFOUND, GRAFT_ESHAPE. */
+GRAFT_API graft_status graft_model_open_module(graft_model **model, const char *network, const char *module,
+                                               const char *path);
 /* A network without weights, to be edited and looked at (nodes, shapes, parameters, what trains): it has no
  * tensors, and is neither run nor saved. */
 GRAFT_API graft_status graft_model_outline(graft_model **model, const char *network);
@@ -117,6 +122,13 @@ GRAFT_API graft_status graft_model_replace_head(graft_model *model, const char *
  */
 GRAFT_API graft_status graft_model_replace(graft_model *model, const char *module, const char *layers,
                                            uint64_t seed);
+/* A new model, nn.Sequential(body, part, part, ...): the body's names get "0." before them, the parts' are
+ * "1" or "1.0", "1.1", ... for layers that are several, written as graft_model_replace has them. The last
+ * part is the head, and a last linear without a number gets the classes. The parts train and start as
+ * PyTorch's, drawn from `seed`; the body trains as it did, and its tensors are shared. */
+GRAFT_API graft_status graft_model_sequential(graft_model **model, const graft_model *body,
+                                              const char *const *parts, size_t part_count,
+                                              const char *const *classes, size_t class_count, uint64_t seed);
 /* Whether layers can be read; *place is the byte of `layers` that cannot be. */
 GRAFT_API graft_status graft_layers_check(const char *layers, size_t *place);
 /* Names for the classes, in the order of the logits; `count` must be their number. */
@@ -131,9 +143,11 @@ GRAFT_API void graft_model_set_decode(graft_model *model, graft_decode decode);
 GRAFT_API const graft_network *graft_model_network(const graft_model *model);
 GRAFT_API const graft_transform *graft_model_transform(const graft_model *model);
 GRAFT_API graft_sight graft_model_sight(const graft_model *model);
-/* The module that is the model's head: the last class layer, or what replaced the head module. Borrowed. */
+/* The module that is the model's head: the last class layer, or what replaced the head module; "" where there
+ * is none. Borrowed. */
 GRAFT_API const char *graft_model_head(const graft_model *model);
-/* The width of the logits. Class names: borrowed; NULL where the model has none (a published ImageNet head).
+/* The width of the logits (0 of a module without a head). Class names: borrowed; NULL where the model has
+ * none (a published ImageNet head).
  */
 GRAFT_API size_t graft_model_class_count(const graft_model *model);
 GRAFT_API const char *graft_model_class(const graft_model *model, size_t index);
@@ -166,7 +180,8 @@ GRAFT_API graft_status graft_model_find_node(const graft_model *model, const cha
 /* The node whose output the head reads: what the features of a picture are where nobody says otherwise. */
 GRAFT_API size_t graft_model_feature_node(const graft_model *model);
 /* The state dict, in PyTorch's order (nothing in an outline); views are borrowed until the model is edited or
- * freed. */
+ * freed. A view without data is of a node whose weights do not fit any more since a module below it gave way:
+ * it must be replaced too before the model is run or saved. */
 GRAFT_API size_t graft_model_tensor_count(const graft_model *model);
 GRAFT_API graft_tensor_view graft_model_tensor(const graft_model *model, size_t index);
 

@@ -62,35 +62,25 @@ out:
     return status;
 }
 
-static graft_status copy_node(edit *e, int index)
+graft_status graft_graph_append_layers(graft_graph *graph, int *at, const char *module,
+                                       const graft_graph_layer *layers, int count)
 {
-    graft_status status;
-    const graft_node *node = &e->from->nodes[index];
-    int *inputs = NULL;
-    GRAFT_TRY(GRAFT_NEW_ARRAY(&inputs, (size_t)node->input_count));
-    for (int i = 0; i < node->input_count; i++)
-        inputs[i] = e->moved[node->inputs[i]];
-    GRAFT_TRY(graft_graph_append(e->to, &e->moved[index], node->name, node->op, node->attributes, inputs,
-                                 node->input_count));
-    e->to->nodes[e->moved[index]].trains = node->trains;
+    graft_status status = GRAFT_OK;
+    for (int i = 0; i < count; i++) {
+        char name[GRAFT_NAME_TEXT];
+        snprintf(name, sizeof name, count == 1 ? "%s" : "%s.%d", module, i);
+        GRAFT_TRY(graft_graph_append(graph, at, name, layers[i].op, layers[i].attributes, at, 1));
+        graph->nodes[*at].trains = true;
+    }
 out:
-    free(inputs);
     return status;
 }
 
-/* A single layer keeps the module's name; several are numbered as nn.Sequential numbers them. */
 static graft_status put_layers(edit *e, const graft_graph_layer *layers, int count)
 {
-    graft_status status = GRAFT_OK;
     int at = e->moved[e->input];
-    for (int i = 0; i < count; i++) {
-        char name[256];
-        snprintf(name, sizeof name, count == 1 ? "%s" : "%s.%d", e->module, i);
-        GRAFT_TRY(graft_graph_append(e->to, &at, name, layers[i].op, layers[i].attributes, &at, 1));
-        e->to->nodes[at].trains = true;
-    }
+    graft_status status = graft_graph_append_layers(e->to, &at, e->module, layers, count);
     e->moved[e->output] = at;
-out:
     return status;
 }
 
@@ -99,7 +89,7 @@ static graft_status copy_all(edit *e, const graft_graph_layer *layers, int count
     graft_status status = GRAFT_OK;
     for (int i = 0; i < (int)e->from->count; i++) {
         if (!is_member(e, i))
-            GRAFT_TRY(copy_node(e, i));
+            GRAFT_TRY(graft_graph_append_copy(e->to, e->moved, &e->from->nodes[i], e->from->nodes[i].name));
         else if (i == e->output)
             GRAFT_TRY(put_layers(e, layers, count));
     }

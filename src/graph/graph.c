@@ -98,6 +98,21 @@ out:
     return status;
 }
 
+graft_status graft_graph_append_copy(graft_graph *graph, int *moved, const graft_node *node, const char *name)
+{
+    graft_status status;
+    int *inputs = NULL;
+    GRAFT_TRY(GRAFT_NEW_ARRAY(&inputs, (size_t)node->input_count));
+    for (int i = 0; i < node->input_count; i++)
+        inputs[i] = moved[node->inputs[i]];
+    GRAFT_TRY(graft_graph_append(graph, &moved[node->index], name, node->op, node->attributes, inputs,
+                                 node->input_count));
+    graph->nodes[moved[node->index]].trains = node->trains;
+out:
+    free(inputs);
+    return status;
+}
+
 graft_status graft_graph_add_output(graft_graph *graph, const char *name, int node, float weight)
 {
     if (graph->output_count == GRAFT_GRAPH_OUTPUTS)

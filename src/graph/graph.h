@@ -74,6 +74,9 @@ void graft_graph_free(graft_graph *graph);
 /* Appends a node (name and attributes are copied) and infers its shape and parameters. */
 graft_status graft_graph_append(graft_graph *graph, int *index, const char *name, const graft_op *op,
                                 const void *attributes, const int *inputs, int input_count);
+/* Appends a node of another graph under a name; moved[i] is the number here of its node i, and is set. */
+graft_status graft_graph_append_copy(graft_graph *graph, int *moved, const graft_node *node,
+                                     const char *name);
 /* Names an auxiliary output; the text is not copied. */
 graft_status graft_graph_add_output(graft_graph *graph, const char *name, int node, float weight);
 /* The node of the logits. */
@@ -81,15 +84,30 @@ const graft_node *graft_graph_logits(const graft_graph *graph);
 /* Whether an output takes part in training: the logits always, an auxiliary one where anything below it
  * trains. */
 bool graft_graph_output_trains(const graft_graph *graph, int output);
-/* A copy in which the nodes of a module (a node's name, or a path above nodes) give way to layers one behind
- * another, which train. GRAFT_ENOTFOUND, GRAFT_ESHAPE (a module with several inputs or outputs; layers that
- * do not fit where they join). */
+
+/* ---- Editing: layers, one behind another, are numbered as nn.Sequential numbers them ("classifier.0"); a
+ * single one has the module's name. They train. ---- */
+
 typedef struct graft_graph_layer {
     const graft_op *op;
     const void *attributes;
 } graft_graph_layer;
+
+/* Layers behind node *at, which is then their last. */
+graft_status graft_graph_append_layers(graft_graph *graph, int *at, const char *module,
+                                       const graft_graph_layer *layers, int count);
+/* A copy in which the nodes of a module (a node's name, or a path above nodes) give way to layers.
+ * GRAFT_ENOTFOUND, GRAFT_ESHAPE (a module with several inputs or outputs; layers that do not fit where they
+ * join). */
 graft_status graft_graph_replace_module(graft_graph **out, const graft_graph *graph, const char *module,
                                         const graft_graph_layer *layers, int count);
+/* A module that reads nothing but the picture, by itself: its nodes lose its path. GRAFT_ENOTFOUND,
+ * GRAFT_ESHAPE. */
+graft_status graft_graph_take_module(graft_graph **out, const graft_graph *graph, const char *module);
+/* A copy that is a module: its nodes get a path, its auxiliary outputs are outputs no more. */
+graft_status graft_graph_enclose(graft_graph **out, const graft_graph *graph, const char *module);
+
+/* ---- Looking ---- */
 
 const graft_node *graft_graph_find(const graft_graph *graph, const char *name); /* NULL where there is none */
 /* Whether a pattern means this node: its name, a module above it, or a glob whose '*' crosses dots. */

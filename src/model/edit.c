@@ -1,11 +1,15 @@
-/* Editing a model: what trains, and new layers. An edit builds the graph of the changed recipe and takes over
- * every tensor that is still of its name and shape; a failure leaves the model as it was. */
+/* Editing a model: what trains, new layers, models made of models. An edit builds the graph of the changed
+ * recipe and takes over every tensor that is still of its name and shape; a failure leaves the model as it
+ * was. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/buffer.h"
 #include "base/status.h"
 #include "model/layers.h"
 #include "model/model.h"
+
+enum { PART_TEXT = 24 }; /* of a part's number */
 
 /* ---- What trains ---- */
 
@@ -60,7 +64,8 @@ graft_status graft_model_select(graft_model *model, const char *const *trainable
     for (size_t i = 0; i < trainable_count; i++)
         if (strcmp(trainable[i], "head") != 0)
             GRAFT_TRY(graft_model_unfreeze(model, strcmp(trainable[i], "all") == 0 ? "*" : trainable[i]));
-    GRAFT_TRY(graft_model_unfreeze(model, model->head));
+    if (*model->head)
+        GRAFT_TRY(graft_model_unfreeze(model, model->head));
 out:
     return status;
 }
@@ -107,42 +112,46 @@ void graft_model_end_at(graft_model *model, size_t node)
 
 /* ---- New layers ---- */
 
-/* What is new in an edited graph: modules whose nodes do not keep their tensors. */
-typedef struct fresh {
+/* How an edited graph differs. New are the nodes of `modules`, or all that do not belong to `kept`; the
+ * others keep their tensors. A name that begins with `is` now began with `was`. */
+typedef struct change {
     size_t classes; /* how many logits there must be; 0: any number */
     const char *modules[4];
     int count;
+    const char *kept, *is, *was;
     graft_start start;
     uint64_t seed;
-} fresh;
+} change;
 
-static void add_fresh(fresh *f, const char *module)
+static void add_new(change *c, const char *module)
 {
     if (module)
-        f->modules[f->count++] = module;
+        c->modules[c->count++] = module;
 }
 
-static bool is_fresh(const fresh *f, const graft_node *node)
+static bool is_new(const change *c, const graft_node *node)
 {
-    for (int i = 0; i < f->count; i++)
-        if (graft_node_matches(node, f->modules[i]))
+    if (c->kept)
+        return node->index > 0 && !graft_node_matches(node, c->kept);
+    for (int i = 0; i < c->count; i++)
+        if (graft_node_matches(node, c->modules[i]))
             return true;
     return false;
 }
 
 /* Marks what is new, and gives it weights where the model has any. */
-static graft_status fill_fresh(graft_state *state, const fresh *f, bool weights)
+static graft_status fill_new(graft_state *state, const change *c, bool weights)
 {
     graft_status status = GRAFT_OK;
     for (size_t i = 0; i < state->graph->count && status == GRAFT_OK; i++) {
         graft_node *node = &state->graph->nodes[i];
-        if (!is_fresh(f, node))
+        if (!is_new(c, node))
             continue;
         node->trains = true;
         if (weights)
-            status = f->start == GRAFT_START_ZERO && node->op == &graft_op_linear
+            status = c->start == GRAFT_START_ZERO && node->op == &graft_op_linear
                          ? graft_state_zero(state, (int)i)
-                         : graft_state_initialize(state, (int)i, f->seed);
+                         : graft_state_initialize(state, (int)i, c->seed);
     }
     graft_graph_bound(state->graph);
     return status;
@@ -150,30 +159,39 @@ static graft_status fill_fresh(graft_state *state, const fresh *f, bool weights)
 
 graft_status graft_model_start_head(graft_model *model, graft_start start, uint64_t seed)
 {
-    fresh f = {.modules = {model->head}, .count = 1, .start = start, .seed = seed};
-    return fill_fresh(&model->state, &f, !graft_model_is_outline(model));
+    change c = {.modules = {model->head}, .count = 1, .start = start, .seed = seed};
+    return fill_new(&model->state, &c, !graft_model_is_outline(model));
+}
+
+static graft_status check_classes(const graft_state *state, size_t wanted)
+{
+    char shape[GRAFT_SHAPE_TEXT];
+    size_t classes = graft_state_classes(state);
+    if (wanted == 0 || classes == wanted)
+        return GRAFT_OK;
+    if (classes == 0)
+        return graft_fail(GRAFT_ESHAPE, "the head ends in %s where a row of %zu classes is needed",
+                          graft_shape_text(&graft_graph_logits(state->graph)->shape, shape), wanted);
+    return graft_fail(GRAFT_ESHAPE, "the head ends in %zu numbers where there are %zu classes", classes,
+                      wanted);
 }
 
 /* Moves the model to a recipe, which it takes over; `head` is what classifies then. */
-static graft_status move_to(graft_model *model, graft_recipe *recipe, const char *head, const fresh *f)
+static graft_status move_to(graft_model *model, graft_recipe *recipe, const char *head, const change *c)
 {
     graft_status status;
     graft_state state = {NULL, NULL, NULL};
     GRAFT_TRY(graft_state_create(&state, recipe));
-    size_t classes = (size_t)graft_graph_logits(state.graph)->shape.dims[1];
-    if (f->classes > 0 && classes != f->classes) {
-        status = graft_fail(GRAFT_ESHAPE, "the head ends in %zu numbers where there are %zu classes", classes,
-                            f->classes);
-        goto out;
-    }
-    graft_state_adopt(&state, &model->state);
-    GRAFT_TRY(fill_fresh(&state, f, !graft_model_is_outline(model)));
+    GRAFT_TRY(check_classes(&state, c->classes));
+    graft_state_adopt(&state, &model->state, c->is ? c->is : "", c->was ? c->was : "");
+    GRAFT_TRY(fill_new(&state, c, !graft_model_is_outline(model)));
     GRAFT_TRY(graft_model_set_head(model, head));
     graft_state_dispose(&model->state);
     graft_recipe_dispose(&model->recipe);
     model->state = state;
     model->recipe = *recipe;
     *recipe = (graft_recipe){.network = NULL};
+    size_t classes = graft_state_classes(&state);
     if (classes != model->class_count)
         graft_model_forget_classes(model);
     model->class_count = classes;
@@ -187,7 +205,7 @@ graft_status graft_model_set_size(graft_model *model, int size)
 {
     graft_status status;
     graft_recipe recipe = {.network = NULL};
-    fresh none = {.count = 0};
+    change none = {.count = 0};
     graft_transform *t = &model->transform;
     if (size < 1 || size > 4096)
         return graft_fail(GRAFT_EARGUMENT, "pictures of %d pixels are not possible: 1 to 4096 are", size);
@@ -209,15 +227,16 @@ static bool holds_class_layer(const graft_model *model, const char *module)
            (model->head[length] == 0 || model->head[length] == '.');
 }
 
-/* Adds a replacement with its numbers written out. */
-static graft_status add_layers(graft_recipe *recipe, const char *module, const char *text, int classes)
+/* Adds an edit, the numbers of its layers written out. */
+static graft_status add_layers(graft_recipe *recipe, graft_edit_kind kind, const char *module,
+                               const char *text, int classes)
 {
     graft_status status;
     graft_layers layers;
     graft_buffer full = GRAFT_BUFFER_INIT;
     GRAFT_TRY(graft_layers_parse(&layers, text, classes, NULL));
     GRAFT_TRY(graft_layers_print(&full, &layers));
-    GRAFT_TRY(graft_recipe_add(recipe, module, full.data));
+    GRAFT_TRY(graft_recipe_add(recipe, kind, module, full.data));
 out:
     graft_buffer_dispose(&full);
     return status;
@@ -233,30 +252,29 @@ graft_status graft_model_replace(graft_model *model, const char *module, const c
 {
     graft_status status;
     graft_recipe recipe = {.network = NULL};
-    fresh f = {.start = GRAFT_START_PYTORCH, .seed = seed};
+    change c = {.start = GRAFT_START_PYTORCH, .seed = seed};
     const char *head = holds_class_layer(model, module) ? module : model->head;
-    add_fresh(&f, module);
+    add_new(&c, module);
     GRAFT_TRY(graft_recipe_copy(&recipe, &model->recipe));
-    GRAFT_TRY(add_layers(&recipe, module, layers, 0));
-    GRAFT_TRY(move_to(model, &recipe, head, &f));
+    GRAFT_TRY(add_layers(&recipe, GRAFT_EDIT_REPLACE, module, layers, 0));
+    GRAFT_TRY(move_to(model, &recipe, head, &c));
 out:
     graft_recipe_dispose(&recipe);
     return status;
 }
 
-/* Replacements of the head that is given up: a new class layer stands in the network's own head again. */
-static void drop_head(graft_recipe *recipe)
+/* Replacements in a head that is given up: it stands as it was made first. */
+static void drop_head(graft_recipe *recipe, const char *head)
 {
-    size_t kept = 0;
+    size_t kept = 0, length = strlen(head);
     for (size_t i = 0; i < recipe->count; i++) {
-        graft_replacement *r = &recipe->replacements[i];
-        size_t length = strlen(recipe->network->head);
-        bool in_head = strncmp(r->module, recipe->network->head, length) == 0 &&
-                       (r->module[length] == 0 || r->module[length] == '.');
+        graft_edit *edit = &recipe->edits[i];
+        bool in_head = edit->kind == GRAFT_EDIT_REPLACE && strncmp(edit->module, head, length) == 0 &&
+                       (edit->module[length] == 0 || edit->module[length] == '.');
         if (in_head)
-            graft_replacement_dispose(r);
+            graft_edit_dispose(edit);
         else
-            recipe->replacements[kept++] = *r;
+            recipe->edits[kept++] = *edit;
     }
     recipe->count = kept;
 }
@@ -266,21 +284,82 @@ graft_status graft_model_replace_head(graft_model *model, const char *layers, co
 {
     graft_status status;
     const graft_network *network = model->recipe.network;
+    const char *tail = graft_recipe_tail(&model->recipe), *head = tail ? tail : network->head;
     graft_recipe recipe = {.network = NULL};
-    fresh f = {.classes = count, .start = layers ? GRAFT_START_PYTORCH : start, .seed = seed};
+    change c = {.classes = count, .start = layers ? GRAFT_START_PYTORCH : start, .seed = seed};
     if (count < 2)
         return graft_fail(GRAFT_EARGUMENT, "a classifier needs two classes or more, not %zu", count);
-    add_fresh(&f, layers ? network->head : network->class_layer);
-    add_fresh(&f, network->auxiliary[0]);
-    add_fresh(&f, network->auxiliary[1]);
+    if (tail && !layers)
+        return graft_fail(GRAFT_EARGUMENT,
+                          "a head that was composed is replaced by layers: \"linear\" is one");
+    add_new(&c, layers ? head : network->class_layer);
+    add_new(&c, network->auxiliary[0]);
+    add_new(&c, network->auxiliary[1]);
     GRAFT_TRY(graft_recipe_copy(&recipe, &model->recipe));
-    drop_head(&recipe);
+    drop_head(&recipe, head);
     recipe.classes = (int)count;
     if (layers)
-        GRAFT_TRY(add_layers(&recipe, network->head, layers, (int)count));
-    GRAFT_TRY(move_to(model, &recipe, f.modules[0], &f));
+        GRAFT_TRY(add_layers(&recipe, GRAFT_EDIT_REPLACE, head, layers, (int)count));
+    GRAFT_TRY(move_to(model, &recipe, c.modules[0], &c));
     GRAFT_TRY(graft_model_name_classes(model, classes, count));
 out:
     graft_recipe_dispose(&recipe);
+    return status;
+}
+
+/* ---- Composing ---- */
+
+graft_status graft_model_take(graft_model *model, const char *module)
+{
+    graft_status status;
+    graft_recipe recipe = {.network = NULL};
+    char was[GRAFT_NAME_TEXT];
+    change c = {.is = "", .was = was};
+    snprintf(was, sizeof was, "%s.", module);
+    GRAFT_TRY(graft_recipe_copy(&recipe, &model->recipe));
+    GRAFT_TRY(graft_recipe_add(&recipe, GRAFT_EDIT_TAKE, module, ""));
+    GRAFT_TRY(move_to(model, &recipe, "", &c));
+out:
+    graft_recipe_dispose(&recipe);
+    return status;
+}
+
+/* The body becomes module 0, each of the parts a module behind it; `last` is the name of the last. */
+static graft_status add_parts(graft_recipe *recipe, char last[PART_TEXT], const char *const *parts,
+                              size_t count, size_t classes)
+{
+    graft_status status;
+    GRAFT_TRY(graft_recipe_add(recipe, GRAFT_EDIT_ENCLOSE, "0", ""));
+    for (size_t i = 0; i < count; i++) {
+        snprintf(last, PART_TEXT, "%zu", i + 1);
+        GRAFT_TRY(add_layers(recipe, GRAFT_EDIT_APPEND, last, parts[i], i + 1 == count ? (int)classes : 0));
+    }
+out:
+    return status;
+}
+
+graft_status graft_model_sequential(graft_model **out, const graft_model *body, const char *const *parts,
+                                    size_t part_count, const char *const *classes, size_t class_count,
+                                    uint64_t seed)
+{
+    graft_status status;
+    graft_model *model = NULL;
+    graft_recipe recipe = {.network = NULL};
+    char last[PART_TEXT];
+    change c = {.classes = class_count, .kept = "0", .is = "0.", .start = GRAFT_START_PYTORCH, .seed = seed};
+    if (part_count == 0)
+        return graft_fail(GRAFT_EARGUMENT, "nothing is composed: there is no part behind the body");
+    if (class_count < 2)
+        return graft_fail(GRAFT_EARGUMENT, "a classifier needs two classes or more, not %zu", class_count);
+    GRAFT_TRY(graft_model_clone(&model, body));
+    GRAFT_TRY(graft_recipe_copy(&recipe, &body->recipe));
+    GRAFT_TRY(add_parts(&recipe, last, parts, part_count, class_count));
+    GRAFT_TRY(move_to(model, &recipe, last, &c));
+    GRAFT_TRY(graft_model_name_classes(model, classes, class_count));
+    *out = model;
+    model = NULL;
+out:
+    graft_recipe_dispose(&recipe);
+    graft_model_free(model);
     return status;
 }

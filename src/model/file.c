@@ -3,10 +3,13 @@
  *   graft.format      "1": what this version writes; a greater number is refused
  *   graft.version     of the program that wrote it
  *   graft.network     name in the zoo
- *   graft.graph       JSON object: class_count of the network's class layers, head, and replaced modules in
- * order as [module, layers] pairs graft.classes     JSON array of names in order ("null" where the classes
- * have no names) graft.transform   JSON object: resize, crop, filter, divisor, mean, std graft.pictures
- * "as-seen" or "as-pillow" graft.source      name of the weights file it started from graft.source_sha256
+ *   graft.graph       JSON object: class_count of the network's class layers, head, and the edits since in
+ *                     order, as [kind, module, layers]
+ *   graft.classes     JSON array of names in order ("null" where the classes have no names)
+ *   graft.transform   JSON object: resize, crop, filter, divisor, mean, std
+ *   graft.pictures    "as-seen" or "as-pillow"
+ *   graft.source      name of the weights file it started from
+ *   graft.source_sha256
  *   graft.trained     JSON array of the nodes that were trained
  * Every other key is a note. */
 #include "model/model.h"
@@ -55,12 +58,13 @@ static json_t *transform_json(const graft_transform *t)
 static json_t *graph_json(const graft_model *model)
 {
     const graft_recipe *recipe = &model->recipe;
-    json_t *replaced = json_array();
-    for (size_t i = 0; i < recipe->count; i++)
-        json_array_append_new(
-            replaced, json_pack("[s,s]", recipe->replacements[i].module, recipe->replacements[i].layers));
-    return json_pack("{s:i,s:s,s:o}", "class_count", recipe->classes, "head", model->head, "replaced",
-                     replaced);
+    json_t *edits = json_array();
+    for (size_t i = 0; i < recipe->count; i++) {
+        const graft_edit *edit = &recipe->edits[i];
+        json_array_append_new(edits,
+                              json_pack("[s,s,s]", graft_edit_name(edit->kind), edit->module, edit->layers));
+    }
+    return json_pack("{s:i,s:s,s:o}", "class_count", recipe->classes, "head", model->head, "edits", edits);
 }
 
 static json_t *classes_json(const graft_model *model)
@@ -133,8 +137,7 @@ graft_status graft_model_save(const graft_model *model, const char *path)
     size_t count = (size_t)model->state.graph->tensor_count, pairs = OWN_KEYS + model->note_count;
     graft_tensor_view *views = NULL;
     const char **all = NULL;
-    if (graft_model_is_outline(model))
-        return graft_fail(GRAFT_EARGUMENT, "%s: a network without weights cannot be saved", path);
+    GRAFT_TRY(graft_model_check_whole(model));
     GRAFT_TRY(make_metadata(&own, model));
     GRAFT_TRY(GRAFT_NEW_ARRAY(&views, count));
     GRAFT_TRY(GRAFT_NEW_ARRAY(&all, 2 * pairs));
@@ -227,16 +230,17 @@ out:
     return status;
 }
 
-static graft_status add_replaced(graft_recipe *recipe, const json_t *replaced)
+static graft_status add_edits(graft_recipe *recipe, const json_t *edits)
 {
     graft_status status = GRAFT_OK;
-    for (size_t i = 0; i < json_array_size(replaced) && status == GRAFT_OK; i++) {
-        const json_t *pair = json_array_get(replaced, i);
-        const char *module = json_string_value(json_array_get(pair, 0));
-        const char *layers = json_string_value(json_array_get(pair, 1));
-        if (!module || !layers)
-            return graft_fail(GRAFT_EFORMAT, "a replaced module is no pair of texts");
-        status = graft_recipe_add(recipe, module, layers);
+    for (size_t i = 0; i < json_array_size(edits) && status == GRAFT_OK; i++) {
+        const json_t *edit = json_array_get(edits, i);
+        const char *kind = json_string_value(json_array_get(edit, 0));
+        const char *module = json_string_value(json_array_get(edit, 1));
+        const char *layers = json_string_value(json_array_get(edit, 2));
+        if (!kind || !module || !layers || graft_edit_find(kind) == GRAFT_EDITS)
+            return graft_fail(GRAFT_EFORMAT, "edit %zu of the network's graph is none that graft knows", i);
+        status = graft_recipe_add(recipe, graft_edit_find(kind), module, layers);
     }
     return status;
 }
@@ -245,13 +249,13 @@ static graft_status add_replaced(graft_recipe *recipe, const json_t *replaced)
 static graft_status read_recipe(graft_recipe *recipe, const char **head, json_t *root,
                                 const graft_weights *weights)
 {
-    json_t *replaced;
+    json_t *edits;
     if (!root ||
-        json_unpack(root, "{s:i,s:s,s:o}", "class_count", &recipe->classes, "head", head, "replaced",
-                    &replaced) != 0 ||
+        json_unpack(root, "{s:i,s:s,s:o}", "class_count", &recipe->classes, "head", head, "edits", &edits) !=
+            0 ||
         recipe->classes < 1 || recipe->classes > MOST_CLASSES)
         return lacks(weights, "usable graft.graph");
-    return add_replaced(recipe, replaced);
+    return add_edits(recipe, edits);
 }
 
 static graft_status wrap(graft_model **out, const graft_network *network, const graft_transform *transform,
@@ -336,7 +340,7 @@ static graft_status from_weights(graft_model **out, const graft_weights *weights
                           graft_weights_path(weights), name);
     GRAFT_TRY(read_transform(&transform, weights));
     GRAFT_TRY(wrap(&model, network, &transform, weights));
-    GRAFT_TRY(graft_model_fill(model, weights, NULL));
+    GRAFT_TRY(graft_model_fill(model, weights, NULL, NULL));
     GRAFT_TRY(read_classes(model, weights));
     GRAFT_TRY(read_rest(model, weights));
     *out = model;

@@ -20,7 +20,7 @@ graft_status graft_model_wrap(graft_model **out, const graft_recipe *recipe)
     GRAFT_TRY(graft_recipe_copy(&model->recipe, recipe));
     GRAFT_TRY(graft_duplicate(&model->head, recipe->network->class_layer));
     GRAFT_TRY(graft_state_create(&model->state, recipe));
-    model->class_count = (size_t)graft_graph_logits(model->state.graph)->shape.dims[1];
+    model->class_count = graft_state_classes(&model->state);
     *out = model;
     model = NULL;
 out:
@@ -141,7 +141,7 @@ out:
     return status;
 }
 
-static graft_status open_file(graft_model **out, const char *name, const char *path, bool body,
+static graft_status open_file(graft_model **out, const char *name, const char *module, const char *path,
                               bool *replaced)
 {
     graft_status status;
@@ -149,17 +149,16 @@ static graft_status open_file(graft_model **out, const char *name, const char *p
     graft_model *model = NULL;
     graft_weights *weights = NULL;
     char *published = NULL;
-    bool missing = false;
     GRAFT_TRY(find_network(&network, name));
     if (!path)
         GRAFT_TRY(published_path(&published, network));
     GRAFT_TRY(graft_weights_open(&weights, path ? path : published));
     GRAFT_TRY(wrap_network(&model, network, graft_weights_sha256(weights)));
-    GRAFT_TRY(graft_model_fill(model, weights, body ? &missing : NULL));
+    GRAFT_TRY(graft_model_fill(model, weights, module, replaced));
+    if (module)
+        GRAFT_TRY(graft_model_take(model, module));
     GRAFT_TRY(graft_duplicate(&model->source_name, graft_path_base(path ? path : published)));
     graft_model_set_source(model, graft_weights_sha256(weights));
-    if (replaced)
-        *replaced = missing;
     *out = model;
     model = NULL;
 out:
@@ -171,12 +170,22 @@ out:
 
 graft_status graft_model_open(graft_model **model, const char *network, const char *path)
 {
-    return open_file(model, network, path, false, NULL);
+    return open_file(model, network, NULL, path, NULL);
 }
 
 graft_status graft_model_open_body(graft_model **model, const char *network, const char *path, bool *replaced)
 {
-    return open_file(model, network, path, true, replaced);
+    bool missing = false;
+    graft_status status = open_file(model, network, NULL, path, &missing);
+    if (status == GRAFT_OK && replaced)
+        *replaced = missing;
+    return status;
+}
+
+graft_status graft_model_open_module(graft_model **model, const char *network, const char *module,
+                                     const char *path)
+{
+    return open_file(model, network, module, path, NULL);
 }
 
 graft_status graft_model_outline(graft_model **model, const char *name)
@@ -343,10 +352,23 @@ size_t graft_model_tensor_count(const graft_model *model)
 
 graft_tensor_view graft_model_tensor(const graft_model *model, size_t index)
 {
+    if (!model->state.tensors[index])
+        return (graft_tensor_view){.name = model->state.names[index]};
     return graft_tensor_view_of(model->state.tensors[index], model->state.names[index]);
 }
 
 bool graft_model_is_outline(const graft_model *model)
 {
     return model->state.graph->tensor_count > 0 && !model->state.tensors[0];
+}
+
+graft_status graft_model_check_whole(const graft_model *model)
+{
+    if (graft_model_is_outline(model))
+        return graft_fail(GRAFT_EARGUMENT, "a network without weights is neither run nor saved");
+    const graft_node *gap = graft_state_gap(&model->state);
+    if (gap)
+        return graft_fail(GRAFT_ESHAPE,
+                          "node %s: its weights are of another shape than it needs since an edit", gap->name);
+    return GRAFT_OK;
 }

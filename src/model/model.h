@@ -15,7 +15,7 @@ struct graft_model {
     int references; /* atomic */
     graft_recipe recipe;
     graft_state state;
-    char *head; /* the module that classifies */
+    char *head; /* the module that classifies; "" where there is none */
     graft_transform transform;
     graft_sight sight;
     char **classes;     /* NULL where they have no names */
@@ -32,11 +32,16 @@ graft_status graft_model_wrap(graft_model **model, const graft_recipe *recipe);
 graft_status graft_model_clone(graft_model **out, const graft_model *model);
 /* Fills tensors from a checkpoint: all there, all of their shape, nothing left over. An auxiliary classifier
  * may be absent as a whole. `class_layers` not NULL: so may class layers, also in another shape, and it is
- * set where any is. What is absent starts at random. */
-graft_status graft_model_fill(graft_model *model, const graft_weights *weights, bool *class_layers);
+ * set where any is. What is absent starts at random. `module` not NULL: nothing else is filled or needed. */
+graft_status graft_model_fill(graft_model *model, const graft_weights *weights, const char *module,
+                              bool *class_layers);
+/* What is left is the module by itself. */
+graft_status graft_model_take(graft_model *model, const char *module);
 graft_status graft_model_set_head(graft_model *model, const char *module);
 /* It has no weights: graft_model_outline. */
 bool graft_model_is_outline(const graft_model *model);
+/* GRAFT_EARGUMENT for an outline, GRAFT_ESHAPE where an edit has left a node without weights that fit. */
+graft_status graft_model_check_whole(const graft_model *model);
 void graft_model_forget_classes(graft_model *model);
 void graft_model_set_source(graft_model *model, const char *sha256);
 /* First values for the parameters of the head. */

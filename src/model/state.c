@@ -1,10 +1,12 @@
 /* Graphs with their tensors. */
 #include "model/state.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/text.h"
 #include "graph/op.h"
 
 static graft_status name_tensors(graft_state *state)
@@ -79,15 +81,35 @@ static void adopt_node(graft_state *state, const graft_state *from, graft_node *
             share_tensor(state, node->first_tensor + j, from->tensors[like->first_tensor + j]);
 }
 
-void graft_state_adopt(graft_state *state, const graft_state *from)
+/* The node there that has this name there. */
+static const graft_node *find_renamed(const graft_state *from, const char *name, const char *is,
+                                      const char *was)
+{
+    char before[GRAFT_NAME_TEXT];
+    if (!graft_text_starts(name, is))
+        return NULL;
+    snprintf(before, sizeof before, "%s%s", was, name + strlen(is));
+    return graft_graph_find(from->graph, before);
+}
+
+void graft_state_adopt(graft_state *state, const graft_state *from, const char *is, const char *was)
 {
     for (size_t i = 0; i < state->graph->count; i++) {
         graft_node *node = &state->graph->nodes[i];
-        const graft_node *like = graft_graph_find(from->graph, node->name);
+        const graft_node *like = find_renamed(from, node->name, is, was);
         if (like && like->op == node->op)
             adopt_node(state, from, node, like);
     }
     graft_graph_bound(state->graph);
+}
+
+const graft_node *graft_state_gap(const graft_state *state)
+{
+    for (size_t i = 0; i < state->graph->count; i++)
+        for (int j = 0; j < state->graph->nodes[i].parameter_count; j++)
+            if (!state->tensors[state->graph->nodes[i].first_tensor + j])
+                return &state->graph->nodes[i];
+    return NULL;
 }
 
 static graft_status fill(graft_state *state, int index, bool zero, uint64_t seed)
@@ -118,6 +140,12 @@ graft_status graft_state_initialize(graft_state *state, int node, uint64_t seed)
 graft_status graft_state_zero(graft_state *state, int node)
 {
     return fill(state, node, true, 0);
+}
+
+size_t graft_state_classes(const graft_state *state)
+{
+    const graft_shape *shape = &graft_graph_logits(state->graph)->shape;
+    return shape->rank == 2 ? (size_t)shape->dims[1] : 0;
 }
 
 int graft_state_find(const graft_state *state, const char *name)

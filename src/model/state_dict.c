@@ -182,13 +182,16 @@ static bool fits(const graft_model *model, const graft_node *node, const graft_w
     return true;
 }
 
-graft_status graft_model_fill(graft_model *model, const graft_weights *weights, bool *class_layers)
+graft_status graft_model_fill(graft_model *model, const graft_weights *weights, const char *module,
+                              bool *class_layers)
 {
     graft_status status;
     difference missing = {GRAFT_BUFFER_INIT, 0}, misshapen = {GRAFT_BUFFER_INIT, 0},
                left_over = {GRAFT_BUFFER_INIT, 0};
     for (size_t i = 0; i < model->state.graph->count; i++) {
         const graft_node *node = &model->state.graph->nodes[i];
+        if (module && !graft_node_matches(node, module))
+            continue;
         bool other_classes =
             class_layers && is_class_layer(model->recipe.network, node) && !fits(model, node, weights);
         if (other_classes)

@@ -32,8 +32,7 @@ graft_status graft_model_check_finite(const graft_model *model)
     graft_status status;
     const graft_graph *graph = model->state.graph;
     bool *wanted = NULL;
-    if (graft_model_is_outline(model))
-        return graft_fail(GRAFT_EARGUMENT, "a network without weights cannot be run");
+    GRAFT_TRY(graft_model_check_whole(model));
     GRAFT_TRY(GRAFT_NEW_ARRAY(&wanted, graph->count));
     wanted[graph->outputs[0].node] = true;
     for (size_t i = graph->count; i-- > 0;) {

@@ -1,7 +1,7 @@
 """parity.py NETWORK...: whole networks, with weights that PyTorch makes from a seed, against PyTorch.
 
 A line a network, and a reason for each thing that does not hold. Compared are: parameters and multiply-adds that `graft
-inspect` says; logits that `graft predict` says of two pictures, whose distance from PyTorch's in f64 may be three times
+inspect` says; logits that `graft predict` says of three pictures, whose distance from PyTorch's in f64 may be three times
 that of PyTorch's own in f32 (or 1e-5); the state dict that graft saves; and, by the program gradients, one pass over a
 batch of four in three regimes: everything trains, the last block does, the first and the last layer do with the middle
 frozen; batch norm still and training. Gradients may be four times as far from f64 as PyTorch's own in f32, the median and
@@ -93,17 +93,6 @@ def run(*command):
     return done.stdout
 
 
-def read_safetensors(path):
-    """By hand: a length, a header, the bytes."""
-    with open(path, "rb") as stream:
-        header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
-        data = stream.read()
-    header.pop("__metadata__", None)
-    types = {"F32": "<f4", "I64": "<i8"}
-    return {name: torch.from_numpy(np.frombuffer(data[slice(*about["data_offsets"])], types[about["dtype"]])
-                                   .reshape(about["shape"]).copy()) for name, about in header.items()}
-
-
 # ---- One network ----
 
 class Network:
@@ -159,16 +148,16 @@ class Network:
         return torch.tensor(rows, dtype=torch.float64)
 
     def check_logits(self):
-        images = [Image.fromarray(seeded.picture(seed, 400, 360)) for seed in (7, 8)]
-        paths = [self.path("%d.png" % i) for i in range(2)]
+        images = [Image.fromarray(seeded.picture(seed, 400, 360)) for seed in (7, 8, 9)]
+        paths = [self.path("%d.png" % i) for i in range(len(images))]
         for image, path in zip(images, paths):
             image.save(path)
         x = torch.stack([self.transform(image) for image in images])
         with torch.no_grad():
             f32 = self.fresh(torch.float32).eval()(x).double()
             f64 = self.fresh(torch.float64).eval()(x.double())
-        apart = distance(f64[0], f64[1])
-        self.expect(apart >= 0.1, "the two pictures' logits are %.3f apart: this could not fail" % apart)
+        apart = max(distance(one, other) for one in f64 for other in f64)
+        self.expect(apart >= 0.1, "the pictures' logits are %.3f apart: this could not fail" % apart)
         mine, own = distance(self.said_logits(paths), f64), distance(f32, f64)
         self.expect(mine <= max(1e-5, 3 * own), "logits: %.1e from f64 where PyTorch's are %.1e" % (mine, own))
         return "%.1e (%.1e)" % (mine, own)
@@ -206,15 +195,16 @@ class Network:
         optimizer = torch.optim.SGD(trained, lr=0.0, momentum=MOMENTUM)
         losses, gradients = [], None
         for step in range(STEPS):
-            optimizer.zero_grad()
+            optimizer.zero_grad(set_to_none=True)
             loss = self.loss(model, x, labels)
             loss.backward()
             losses.append(loss.item())
             if step == 0:
-                gradients = {name: p.grad.double().clone() for name, p in model.named_parameters() if p.requires_grad}
+                gradients = {name: p.grad.clone() for name, p in model.named_parameters() if p.requires_grad}
                 rate = rate or small_rate(trained)
                 optimizer.param_groups[0]["lr"] = rate
             optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
         return losses, gradients, {key: value.clone() for key, value in model.state_dict().items()}, rate
 
     def train_graft(self, pixels, patterns, still, rate):
@@ -222,7 +212,7 @@ class Network:
         pixels.tofile(pictures)
         said = run(GRADIENTS, self.name, self.file, self.family.small, pictures, ",".join(patterns),
                    "still" if still else "train", STEPS, "%.9g" % rate, out, saved)
-        return [float(line) for line in said.split()], read_safetensors(out), read_safetensors(saved)
+        return [float(line) for line in said.split()], seeded.read_safetensors(out), seeded.read_safetensors(saved)
 
     def check_gradients(self, regime, patterns, still):
         """One cell. A batch on which everything holds ends it; otherwise what never held is wrong."""
@@ -248,7 +238,7 @@ class Network:
             sentences["losses"] = "%s, not %s" % (losses, losses64)
         if mine.keys() != f64.keys():
             return {**sentences, "gradients": "of %s" % sorted(mine.keys() ^ f64.keys())[:3]}, None
-        figures = compare(mine, f32, f64)
+        figures = compare(mine, f32, f64, list(f64))
         sentences["gradients"] = judge(figures)
         sentences["%d steps" % STEPS] = self.judge_steps(saved, after32, after64)
         sentences["saved"] = self.judge_saved(saved, patterns)
@@ -259,10 +249,9 @@ class Network:
         different = [key for key, value in f64.items() if not value.is_floating_point() and value != mine[key]]
         if different:
             return "%s is %d" % (different[0], mine[different[0]])
-        moves = [{key: value.double() - self.start[key].double() for key, value in dictionary.items()
-                  if value.is_floating_point() and not torch.equal(f64[key], self.start[key].double())}
-                 for dictionary in (mine, f32, f64)]
-        return judge(compare(*moves))
+        moved = [key for key, value in f64.items()
+                 if value.is_floating_point() and not torch.equal(value, self.start[key].double())]
+        return judge(compare(mine, f32, f64, moved, self.start))
 
     def judge_saved(self, saved, patterns):
         """What graft saves opens strictly, and what was frozen is to the bit what it opened."""
@@ -301,12 +290,14 @@ def close(losses, losses64, losses32):
     return all(abs(a - b) / b <= max(1e-5, 4 * own) for a, b in zip(losses, losses64))
 
 
-def compare(mine, f32, f64):
-    """(median and PyTorch's, largest and PyTorch's) of the tensors' distances. What is zero in truth is measured by the
-    largest tensor."""
-    largest = max(value.norm().item() for value in f64.values())
-    scale = {key: value.norm().item() if value.norm().item() > 1e-10 * largest else largest for key, value in f64.items()}
-    distances = [[(some[key].double() - f64[key]).norm().item() / scale[key] for key in f64] for some in (mine, f32)]
+def compare(mine, f32, f64, keys, before=None):
+    """(median and PyTorch's, largest and PyTorch's) of the distances of these tensors, or of their movements. What is zero
+    in truth is measured by the largest tensor."""
+    norms = {key: (f64[key] - (before[key].double() if before else 0.0)).norm().item() for key in keys}
+    largest = max(norms.values())
+    scale = {key: norm if norm > 1e-10 * largest else largest for key, norm in norms.items()}
+    distances = [[(some[key].double() - f64[key]).norm().item() / scale[key] for key in keys]
+                 for some in (mine, f32)]
     return (np.median(distances[0]), max(np.median(distances[1]), 1e-12), max(distances[0]), max(max(distances[1]), 1e-12))
 
 

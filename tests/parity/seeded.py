@@ -5,6 +5,7 @@ What published weights do for a test, these do without a network: no layer may b
 are drawn from .1 to 1, beta with either sign; the running statistics are those of one training pass over eight pictures;
 where there is no batch norm, weights are Kaiming's and biases are drawn. Statistics drawn at random would not do: the
 logits would not depend on the picture."""
+import json
 import sys
 import zlib
 
@@ -137,6 +138,17 @@ def make(name, transform):
     draw_weights(model)
     macs = set_statistics(model, transform)
     return model.eval(), macs
+
+
+def read_safetensors(path):
+    """By hand: a length, a header, the bytes."""
+    with open(path, "rb") as stream:
+        header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
+        data = stream.read()
+    header.pop("__metadata__", None)
+    types = {"F32": "<f4", "I64": "<i8"}
+    return {name: torch.from_numpy(np.frombuffer(data[slice(*about["data_offsets"])], types[about["dtype"]])
+                                   .reshape(about["shape"]).copy()) for name, about in header.items()}
 
 
 if __name__ == "__main__":
