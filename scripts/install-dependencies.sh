@@ -4,7 +4,7 @@
 set -eu
 
 build="gcc libc6-dev make cmake pkg-config libdnnl-dev libjpeg62-turbo-dev libpng-dev libwebp-dev libtiff-dev libjansson-dev nettle-dev"
-check="g++ clang clang-format libclang-rt-14-dev libomp-14-dev libcmocka-dev git gcovr python3 python3-pip python3-numpy python3-pil python3-torch python3-torchvision libopenblas0-openmp"
+check="g++ clang clang-format libclang-rt-14-dev libomp-14-dev libcmocka-dev locales git gcovr python3 python3-pip python3-numpy python3-pil python3-torch python3-torchvision libopenblas0-openmp"
 demo="python3 python3-pip tuxpaint-stamps-default"
 
 look=no

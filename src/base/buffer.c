@@ -2,12 +2,12 @@
 #include "base/buffer.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/checked.h"
 #include "base/memory.h"
+#include "base/number.h"
 #include "base/status.h"
 
 void graft_buffer_dispose(graft_buffer *buffer)
@@ -45,13 +45,13 @@ graft_status graft_buffer_print(graft_buffer *buffer, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    int length = vsnprintf(NULL, 0, format, arguments);
+    int length = graft_number_vprint(NULL, 0, format, arguments);
     va_end(arguments);
     graft_status status = reserve(buffer, (size_t)length);
     if (status != GRAFT_OK)
         return status;
     va_start(arguments, format);
-    vsnprintf(buffer->data + buffer->size, (size_t)length + 1, format, arguments);
+    graft_number_vprint(buffer->data + buffer->size, (size_t)length + 1, format, arguments);
     va_end(arguments);
     buffer->size += (size_t)length;
     return GRAFT_OK;

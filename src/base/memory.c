@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/checked.h"
+#include "base/number.h"
 #include "base/status.h"
 
 /* 0: off. The one mutable global, for tests only: which allocation is the first to fail. */
@@ -88,14 +89,14 @@ graft_status graft_format(char **out, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    int length = vsnprintf(NULL, 0, format, arguments);
+    int length = graft_number_vprint(NULL, 0, format, arguments);
     va_end(arguments);
     char *text = NULL;
     graft_status status = graft_allocate(&text, (size_t)length + 1, 1);
     if (status != GRAFT_OK)
         return status;
     va_start(arguments, format);
-    vsnprintf(text, (size_t)length + 1, format, arguments);
+    graft_number_vprint(text, (size_t)length + 1, format, arguments);
     va_end(arguments);
     *out = text;
     return GRAFT_OK;

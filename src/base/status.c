@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/number.h"
 #include "base/text.h"
 
 enum { MESSAGE_SIZE = 8192 };
@@ -46,7 +47,7 @@ graft_status graft_fail(graft_status status, const char *format, ...)
     char text[MESSAGE_SIZE]; /* the arguments may lie in `message` itself */
     va_list arguments;
     va_start(arguments, format);
-    int length = vsnprintf(text, sizeof text, format, arguments);
+    int length = graft_number_vprint(text, sizeof text, format, arguments);
     va_end(arguments);
     clean(text, length >= MESSAGE_SIZE);
     memcpy(message, text, sizeof message);
@@ -58,7 +59,7 @@ graft_status graft_fail_errno(int error, const char *format, ...)
     char text[MESSAGE_SIZE];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
+    graft_number_vprint(text, sizeof text, format, arguments);
     va_end(arguments);
     return graft_fail(GRAFT_EIO, "%s: %s", text, strerror(error));
 }
@@ -68,7 +69,7 @@ graft_status graft_fail_within(graft_status status, const char *format, ...)
     char text[MESSAGE_SIZE];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
+    graft_number_vprint(text, sizeof text, format, arguments);
     va_end(arguments);
     return graft_fail(status, "%s: %s", text, message);
 }

@@ -14,6 +14,8 @@ int graft_text_distance(const char *a, const char *b);
 /* A glob in which '*' stands for any run of characters, dots too. */
 bool graft_text_matches(const char *pattern, const char *text);
 
+/* Equal but for the case of ASCII letters, in every locale. */
+bool graft_text_same_letters(const char *a, const char *b);
 bool graft_text_starts(const char *text, const char *prefix);
 bool graft_text_ends(const char *text, const char *suffix);
 /* Bytes of the UTF-8 sequence that starts here, of `left` (1 or more); 0 if it is not legal. */

@@ -12,13 +12,13 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 
 #include <graft/data.h>
 
 #include "base/memory.h"
 #include "base/status.h"
+#include "base/text.h"
 
 /* ---- Names ---- */
 
@@ -47,7 +47,7 @@ bool graft_is_picture_name(const char *path)
                                              ".pgm", ".tif",  ".tiff", ".webp"};
     const char *dot = strrchr(path, '.');
     for (size_t i = 0; dot && i < sizeof extensions / sizeof *extensions; i++)
-        if (strcasecmp(dot, extensions[i]) == 0)
+        if (graft_text_same_letters(dot, extensions[i]))
             return true;
     return false;
 }

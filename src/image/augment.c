@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/buffer.h"
+#include "base/number.h"
 #include "base/status.h"
 #include "base/text.h"
 
@@ -123,7 +124,7 @@ static graft_status read_number(reader *r, const graft_augment_kind *kind, doubl
 {
     char *end;
     r->token = r->at;
-    numbers[i] = strtod(r->at, &end);
+    numbers[i] = graft_number_read(r->at, &end);
     if (end == r->at)
         return bad(r, "a number is wanted here");
     r->at = end + strspn(end, " ");

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/number.h"
 #include "base/status.h"
 #include "base/text.h"
 
@@ -82,7 +83,7 @@ static graft_status read_number(reader *r, double *number, bool *given)
         return GRAFT_OK;
     char *end;
     r->token = r->at + 1;
-    *number = strtod(r->token, &end);
+    *number = graft_number_read(r->token, &end);
     if (end == r->token || *end != ')')
         return bad(r, "a number and \")\" are wanted here");
     r->at = end + 1;

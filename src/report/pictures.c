@@ -6,6 +6,7 @@
 #include <graft/tools.h>
 
 #include "base/memory.h"
+#include "base/number.h"
 #include "report/csv.h"
 #include "report/evaluation.h"
 
@@ -84,8 +85,8 @@ static graft_status print_line(graft_buffer *buffer, const table *t, const line 
     graft_sample sample = graft_dataset_sample(t->dataset, l->sample);
     char label[16], predicted[16], probability[32] = "", loss[32] = "";
     if (l->outcome) {
-        snprintf(probability, sizeof probability, "%.9g", l->outcome->probability);
-        snprintf(loss, sizeof loss, "%.9g", l->outcome->loss);
+        graft_number_print(probability, sizeof probability, "%.9g", l->outcome->probability);
+        graft_number_print(loss, sizeof loss, "%.9g", l->outcome->loss);
     }
     const char *fields[FIELDS] = {
         sample.path,
