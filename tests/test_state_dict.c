@@ -1,4 +1,5 @@
 /* From files to models: the names that published files have, and what they may lack. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -12,6 +13,7 @@
 #include <cmocka.h>
 
 #include <graft/model.h>
+#include <graft/train.h>
 
 enum { TENSORS = 1200, TEXT = 128 };
 
@@ -87,6 +89,20 @@ static void assert_same_weights(const graft_model *a, const graft_model *b)
     }
 }
 
+/* num_batches_tracked of a batch norm. */
+static int64_t counter_of(const graft_model *model, const char *norm)
+{
+    int64_t counter = -1;
+    char name[TEXT];
+    snprintf(name, sizeof name, "%s.num_batches_tracked", norm);
+    for (size_t i = 0; i < graft_model_tensor_count(model); i++) {
+        graft_tensor_view view = graft_model_tensor(model, i);
+        if (strcmp(view.name, name) == 0)
+            memcpy(&counter, view.data, sizeof counter);
+    }
+    return counter;
+}
+
 static void test_older_names_of_dense_layers(void **state)
 {
     graft_model *model, *opened = NULL;
@@ -144,12 +160,69 @@ static void test_auxiliary_classifiers_may_be_absent_as_a_whole(void **state)
     graft_model_free(model);
 }
 
+/* Files older than PyTorch 0.4.1 lack it. */
+static void test_counters_may_be_absent(void **state)
+{
+    graft_model *model, *opened = NULL;
+    int64_t seven = 7;
+    (void)state;
+    assert_int_equal(graft_model_create(&model, "mobilenet_v3_small", 3), GRAFT_OK);
+    list_tensors(model);
+    for (size_t i = 0; i < file.count; i++)
+        if (strstr(file.names[i], ".num_batches_tracked"))
+            file.views[i].data = &seven;
+    assert_int_equal(open_file(&opened, "mobilenet_v3_small"), GRAFT_OK);
+    assert_int_equal(counter_of(opened, "features.0.1"), 7);
+    graft_model_free(opened);
+    drop(".num_batches_tracked");
+    assert_int_equal(open_file(&opened, "mobilenet_v3_small"), GRAFT_OK);
+    assert_int_equal(counter_of(opened, "features.0.1"), 0);
+    assert_same_weights(model, opened);
+    graft_model_free(opened);
+    graft_model_free(model);
+}
+
+/* VGG16's features are published with NaN in the place of a classifier: it may be replaced, not run. */
+static void test_a_classifier_of_nan(void **state)
+{
+    static const char *const classes[] = {"ant", "bee"};
+    float *hole = malloc(512 * 1000 * sizeof *hole);
+    char path[] = "/tmp/graft-state-XXXXXX";
+    graft_model *model, *opened;
+    graft_executor *executor = NULL;
+    graft_executor_options how = GRAFT_EXECUTOR_OPTIONS_INIT;
+    (void)state;
+    how.batch = 0;
+    how.threads = 1;
+    for (int i = 0; i < 512 * 1000; i++)
+        hole[i] = NAN;
+    assert_int_equal(graft_model_create(&model, "squeezenet1_1", 3), GRAFT_OK);
+    list_tensors(model);
+    for (size_t i = file.count - 2; i < file.count; i++)
+        file.views[i].data = hole; /* classifier.1.weight and its bias */
+    close(mkstemp(path));
+    assert_int_equal(graft_safetensors_write(path, file.views, file.count, NULL, 0), GRAFT_OK);
+    assert_int_equal(graft_model_open(&opened, "squeezenet1_1", path), GRAFT_OK);
+    assert_int_equal(graft_executor_create(&executor, opened, &how), GRAFT_EFORMAT);
+    assert_non_null(strstr(graft_error_message(), "classifier.1.weight holds 512000 NaN"));
+    assert_non_null(strstr(graft_error_message(), "a new head must replace it"));
+    assert_int_equal(graft_model_replace_head(opened, NULL, classes, 2, GRAFT_START_ZERO, 1), GRAFT_OK);
+    assert_int_equal(graft_executor_create(&executor, opened, &how), GRAFT_OK);
+    graft_executor_free(executor);
+    graft_model_free(opened);
+    graft_model_free(model);
+    free(hole);
+    unlink(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_older_names_of_dense_layers),
         cmocka_unit_test(test_only_these_names_are_older),
         cmocka_unit_test(test_auxiliary_classifiers_may_be_absent_as_a_whole),
+        cmocka_unit_test(test_counters_may_be_absent),
+        cmocka_unit_test(test_a_classifier_of_nan),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "graph/op.h"
+#include "ops/op.h"
 
 static int64_t aligned(int64_t count)
 {
@@ -257,12 +258,20 @@ static graft_status check_output(const graft_model *model)
                       last->name, graft_shape_text(&last->shape, shape));
 }
 
+/* A flatten behind it changes nothing: SqueezeNet has one behind its head. */
+static bool gives_log_probabilities(const graft_graph *graph, int index)
+{
+    while (graph->nodes[index].op == &graft_op_flatten)
+        index = graph->nodes[index].inputs[0];
+    return graph->nodes[index].op->gives_log_probabilities;
+}
+
 /* NLL of logits and cross-entropy of log-probabilities are mistakes that would only show as bad training. */
 static graft_status check_loss(const graft_model *model, const graft_executor_options *options)
 {
     const graft_graph *graph = model->state.graph;
     for (int i = 0; i < graph->output_count && options->batch > 0; i++) {
-        bool logs = graph->nodes[graph->outputs[i].node].op->gives_log_probabilities;
+        bool logs = gives_log_probabilities(graph, graph->outputs[i].node);
         if (!graft_graph_output_trains(graph, i) || logs == (options->loss == GRAFT_NLL))
             continue;
         return graft_fail(
