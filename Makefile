@@ -29,13 +29,14 @@ check:
 	@cmake --build build-sanitize -j $(JOBS)
 	@ctest --test-dir $(BUILD) -j $(JOBS) --output-on-failure --no-tests=error
 
-# Whole networks against PyTorch, a line each: NETWORKS="vgg16 resnet50", or all of them, an hour's work.
+# Whole networks against PyTorch, a line each: NETWORKS="vgg16 resnet50", or all of them, some hours' work.
 NETWORKS ?=
 parity:
 	@scripts/install-dependencies.sh build check
+	@scripts/get-reference.sh $(BUILD)/reference-python
 	@$(MAKE) --no-print-directory all
 	@GRAFT_BINARY=$(BUILD)/graft GRAFT_PARITY_GRADIENTS=$(BUILD)/tests/parity_gradients OMP_WAIT_POLICY=passive \
-		/usr/bin/python3 -B tests/parity/parity.py $(NETWORKS)
+		PYTHONPATH=$(BUILD)/reference-python /usr/bin/python3 -B tests/parity/parity.py $(NETWORKS)
 
 # Files of weights that PyTorch draws from a seed and saves, in build/parity: where no published ones are at hand.
 parity-weights:
