@@ -293,6 +293,33 @@ static void test_losses_that_do_not_fit(void **state)
     check_loss("linear", GRAFT_CROSS_ENTROPY, 1.0F, "label smoothing of 1");
 }
 
+/* Of pictures of 32 pixels the last stage sees one value a channel. */
+static void test_statistics_of_one_value(void **state)
+{
+    static const struct {
+        int batch;
+        graft_batch_norm norm;
+        graft_status status;
+    } cases[] = {{1, GRAFT_BATCH_NORM_TRAIN, GRAFT_EARGUMENT},
+                 {1, GRAFT_BATCH_NORM_STILL, GRAFT_OK},
+                 {2, GRAFT_BATCH_NORM_TRAIN, GRAFT_OK}};
+    (void)state;
+    graft_model *model = create();
+    assert_int_equal(graft_model_set_size(model, 32), GRAFT_OK);
+    assert_int_equal(graft_model_unfreeze(model, "_bn1"), GRAFT_OK);
+    for (int i = 0; i < 3; i++) {
+        graft_executor *executor = NULL;
+        graft_executor_options how = GRAFT_EXECUTOR_OPTIONS_INIT;
+        how.batch = cases[i].batch;
+        how.batch_norm = cases[i].norm;
+        how.threads = 1;
+        assert_int_equal(graft_executor_create(&executor, model, &how), cases[i].status);
+        graft_executor_free(executor);
+    }
+    graft_model_free(model);
+    assert_non_null(strstr(graft_error_message(), "node _bn1: of a batch of 1 picture"));
+}
+
 /* ---- Composing ---- */
 
 static const char *const parts[] = {"avgpool", "flatten", "linear(16) relu dropout(0.5) linear"};
@@ -591,6 +618,7 @@ int main(void)
         cmocka_unit_test(test_a_convolution_starts_as_pytorchs),
         cmocka_unit_test(test_a_head_behind_convolutions),
         cmocka_unit_test(test_losses_that_do_not_fit),
+        cmocka_unit_test(test_statistics_of_one_value),
         cmocka_unit_test(test_a_module_by_itself),
         cmocka_unit_test(test_a_head_is_composed_behind_it),
         cmocka_unit_test(test_what_is_composed_is_a_model),

@@ -5,6 +5,7 @@
  */
 #include "ops/op.h"
 
+#include "base/status.h"
 #include "ops/shapes.h"
 
 enum { GAMMA, BETA, MEAN, VARIANCE }; /* parameters */
@@ -80,6 +81,19 @@ static bool still(const graft_lowering *l, const graft_node *node)
     return !(graft_lowering_trains(l, node) && graft_lowering_moves_statistics(l));
 }
 
+/* One value has no variance. */
+static graft_status check_count(const graft_lowering *l, const graft_node *node)
+{
+    graft_shape x = graft_lowering_input_shape(l, node, 0);
+    if (graft_shape_count(&x) / x.dims[1] > 1)
+        return GRAFT_OK;
+    return graft_fail(
+        GRAFT_EARGUMENT,
+        "node %s: of a batch of 1 picture it has 1 value a channel, and that has no statistics: batch "
+        "norm trains with batches of two or more, also in the last step of an epoch",
+        node->name);
+}
+
 static graft_status move_statistics(graft_lowering *l, const graft_node *node, graft_value mean,
                                     graft_value variance)
 {
@@ -106,6 +120,8 @@ static graft_status forward(graft_lowering *l, const graft_node *node)
         x, GRAFT_NO_VALUE, GRAFT_NO_VALUE, GRAFT_NEW_VALUE, GRAFT_NEW_VALUE, GRAFT_NEW_VALUE};
     bool is_still = still(l, node);
     graft_kernel *kernel;
+    if (!is_still)
+        GRAFT_TRY(check_count(l, node));
     GRAFT_TRY(graft_lowering_parameter(l, node, "weight", &values[1]));
     GRAFT_TRY(graft_lowering_parameter(l, node, "bias", &values[2]));
     if (is_still) {
