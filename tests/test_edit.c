@@ -358,6 +358,11 @@ static void test_a_module_by_itself(void **state)
     assert_int_equal(graft_model_select(features, NULL, 0, NULL, 0), GRAFT_OK);
     assert_int_equal(graft_executor_create(&executor, features, &how), GRAFT_ESHAPE);
     assert_non_null(strstr(graft_error_message(), "12.cat gives (1, 512, 13, 13) for a picture"));
+    how.batch = 0;
+    how.node = "12"; /* whoever asks for just this gets it */
+    assert_int_equal(graft_executor_create(&executor, features, &how), GRAFT_OK);
+    graft_executor_free(executor);
+    assert_int_equal(graft_model_feature_node(features), graft_model_node_count(features) - 1);
     assert_int_equal(graft_model_replace_head(features, NULL, names, 3, GRAFT_START_ZERO, 5), GRAFT_ESHAPE);
     assert_int_equal(graft_model_open_module(&none, "squeezenet1_1", "featurs", path), GRAFT_ENOTFOUND);
     assert_non_null(strstr(graft_error_message(), "\"featurs\"; the nearest is features"));
@@ -472,6 +477,28 @@ static void test_failing_allocations_leave_the_model(void **state)
             assert_non_null(tensor_of(model, "_fc.weight"));
     }
     graft_model_free(model);
+}
+
+static void test_failing_allocations_compose_nothing(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/graft-edit-XXXXXX";
+    graft_model *whole, *features = open_features(&whole, path), *again = NULL, *model = NULL;
+    graft_status status = GRAFT_EMEMORY;
+    for (long n = 1; status != GRAFT_OK; n += 29) {
+        graft_memory_fail_after(n);
+        status = graft_model_open_module(&again, "squeezenet1_1", "features", path);
+        if (status == GRAFT_OK)
+            status = graft_model_sequential(&model, again, parts, 3, names, 3, 5);
+        graft_memory_fail_after(0);
+        assert_true(status == GRAFT_OK || status == GRAFT_EMEMORY);
+        graft_model_free(again);
+        again = NULL;
+    }
+    graft_model_free(model);
+    graft_model_free(features);
+    graft_model_free(whole);
+    unlink(path);
 }
 
 static void test_size(void **state)
@@ -625,6 +652,7 @@ int main(void)
         cmocka_unit_test(test_what_cannot_be_composed),
         cmocka_unit_test(test_weights_that_no_longer_fit),
         cmocka_unit_test(test_failing_allocations_leave_the_model),
+        cmocka_unit_test(test_failing_allocations_compose_nothing),
         cmocka_unit_test(test_size),
         cmocka_unit_test(test_an_outline_is_only_looked_at),
         cmocka_unit_test(test_weights_for_other_classes),

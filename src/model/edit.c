@@ -90,6 +90,8 @@ size_t graft_model_feature_node(const graft_model *model)
 {
     const graft_graph *graph = model->state.graph;
     const graft_node *node = graft_graph_logits(graph);
+    if (!*model->head)
+        return (size_t)node->index;
     for (size_t i = graph->count; i-- > 0;)
         if (graft_model_in_head(model, &graph->nodes[i]))
             node = &graph->nodes[i];

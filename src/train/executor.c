@@ -248,11 +248,11 @@ static graft_status check_options(const graft_executor_options *options)
     return GRAFT_OK;
 }
 
-static graft_status check_output(const graft_model *model)
+static graft_status check_output(const graft_model *model, const graft_executor_options *options)
 {
     const graft_node *last = graft_graph_logits(model->state.graph);
     char shape[GRAFT_SHAPE_TEXT];
-    if (last->shape.rank == 2)
+    if (last->shape.rank == 2 || options->node)
         return GRAFT_OK;
     return graft_fail(GRAFT_ESHAPE, "%s gives %s for a picture, not a row of logits: it needs a head",
                       last->name, graft_shape_text(&last->shape, shape));
@@ -289,7 +289,7 @@ graft_status graft_executor_create_with(graft_executor **out, graft_model *model
     graft_status status;
     graft_executor *e = NULL;
     GRAFT_TRY(check_options(options));
-    GRAFT_TRY(check_output(model));
+    GRAFT_TRY(check_output(model, options));
     GRAFT_TRY(check_loss(model, options));
     GRAFT_TRY(graft_model_check_finite(model));
     GRAFT_TRY(GRAFT_NEW(&e));
