@@ -1,7 +1,7 @@
 /* feature_extractor_vgg16 DATA WEIGHTS [BATCH]: VGG16's features alone, and a classifier composed behind
  * them; beside each line stands what it is in PyTorch. DATA holds a folder of pictures for each class;
  * WEIGHTS is torchvision's vgg16-397923af.pth (https://download.pytorch.org/models/vgg16-397923af.pth), whose
- * classifier is not read. Writes feature_extractor_vgg16.safetensors. */
+ * classifier is not loaded. Writes feature_extractor_vgg16.safetensors. */
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -70,8 +70,8 @@ GRAFT_API graft_status graft_model_open(graft_model **model, const char *network
 GRAFT_API graft_status graft_model_open_body(graft_model **model, const char *network, const char *path,
                                              bool *replaced);
 /* A module of a network by itself, which reads nothing but the picture ("features" of VGG): its names lose
- * the module's path, and only its weights are read and needed; the file is otherwise this network's. What it
- * gives are no logits: graft_model_sequential puts a head behind it. GRAFT_ENOTFOUND, GRAFT_ESHAPE. */
+ * the module's path, and only its weights are loaded and needed; the file is otherwise this network's. What
+ * it gives are no logits: graft_model_sequential puts a head behind it. GRAFT_ENOTFOUND, GRAFT_ESHAPE. */
 GRAFT_API graft_status graft_model_open_module(graft_model **model, const char *network, const char *module,
                                                const char *path);
 /* A network without weights, to be edited and looked at (nodes, shapes, parameters, what trains): it has no
