@@ -601,6 +601,50 @@ static void test_the_split_does_not_follow_names(void **state)
     graft_dataset_free(dataset);
 }
 
+/* ---- What was decoded before ---- */
+
+/* How many allocations it takes to open the folder. */
+static long allocations_of(const graft_dataset_options *options)
+{
+    for (long n = 1;; n++) {
+        graft_dataset *dataset = NULL;
+        graft_memory_fail_after(n);
+        graft_status status = graft_dataset_open(&dataset, "d", options);
+        graft_memory_fail_after(0);
+        graft_dataset_free(dataset);
+        if (status == GRAFT_OK)
+            return n;
+        assert_int_equal(status, GRAFT_EMEMORY);
+    }
+}
+
+static void test_known_contents_are_not_decoded_again(void **state)
+{
+    (void)state;
+    graft_dataset_options options = usual();
+    make_pictures("d/cats", 20);
+    make_pictures("d/dogs", 20);
+    make_text("d/dogs/broken.png", "\x89PNG\r\n\x1a\n");
+    options.workers = 0;
+    long plain = allocations_of(&options);
+    options.cache = (graft_cache){GRAFT_CACHE_DISK, "c", GRAFT_CACHE_SIZE};
+    graft_dataset_free(opened_with("d", &options));
+    assert_true(allocations_of(&options) < plain);
+    assert_int_equal(rename("d/cats/003.ppm", "d/dogs/other.ppm"), 0); /* whatever its name is */
+    make_picture("d/cats/new.ppm", 77);
+    for (int i = 0; i < 2; i++) {
+        graft_dataset *dataset = opened_with("d", &options);
+        assert_int_equal(counted(dataset, GRAFT_SET_ALL, -1), 41);
+        assert_int_equal(counted(dataset, GRAFT_SET_SKIPPED, -1), 1);
+        assert_true(sample_of(dataset, "cats/new.ppm").content != 0);
+        graft_dataset_free(dataset);
+    }
+    options.sight = GRAFT_AS_PILLOW; /* another way to see is another file */
+    graft_dataset_free(opened_with("d", &options));
+    options.cache.folder = "d/cats/001.ppm"; /* no folder: no matter */
+    graft_dataset_free(opened_with("d", &options));
+}
+
 /* ---- Folds ---- */
 
 static void assert_fold(graft_dataset *dataset, int folds, int fold, int *held)
@@ -882,6 +926,7 @@ int main(void)
         TEST(test_how_many_are_held_out),
         TEST(test_the_split_is_fixed),
         TEST(test_the_split_does_not_follow_names),
+        TEST(test_known_contents_are_not_decoded_again),
         TEST(test_folds),
         TEST(test_folds_differ_by_seed_and_can_be_refused),
         TEST(test_labels_in_the_models_order),

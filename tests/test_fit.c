@@ -465,6 +465,35 @@ static void test_the_same_seed(void **state)
         graft_model_free(models[i]);
 }
 
+/* Wherever features are kept, and found again, training has the same bits. */
+static void test_where_features_are_kept(void **state)
+{
+    static const int kinds[] = {GRAFT_CACHE_NONE, GRAFT_CACHE_MEMORY, GRAFT_CACHE_DISK, GRAFT_CACHE_AUTO};
+    (void)state;
+    for (int all = 0; all < 2; all++) {
+        graft_model *models[4];
+        for (int i = 0; i < 4; i++) {
+            static watcher w;
+            graft_fit_report report;
+            graft_fit_options options = all ? all_layers(2) : options_of(3);
+            int expected = kinds[i] == GRAFT_CACHE_AUTO ? GRAFT_CACHE_DISK : kinds[i];
+            bool there = i == 3 || (all && i == 2);
+            w = (watcher){.count = 0};
+            options.cache = (graft_cache){kinds[i], "kept/features", GRAFT_CACHE_SIZE};
+            models[i] = fit(&options, &w, &report);
+            assert_int_equal(w.events[0].cache, expected);
+            assert_int_equal(report.cache, expected);
+            assert_int_equal(w.events[0].views, expected ? 2 * TRAINED + 6 : 0);
+            assert_int_equal(w.events[0].found, there ? 2 * TRAINED + 6 : 0);
+            graft_features_release(report.features);
+        }
+        for (int i = 1; i < 4; i++)
+            assert_true(same_weights(models[i], models[0]));
+        for (int i = 0; i < 4; i++)
+            graft_model_free(models[i]);
+    }
+}
+
 /* ---- Memory that fails ---- */
 
 static void test_failing_allocations(void **state)
@@ -478,6 +507,8 @@ static void test_failing_allocations(void **state)
         graft_model *trained = NULL;
         graft_fit_options options = options_of(2);
         options.workers = 0;
+        options.cache =
+            (graft_cache){n % 2 ? GRAFT_CACHE_DISK : GRAFT_CACHE_MEMORY, "kept/failing", GRAFT_CACHE_SIZE};
         graft_memory_fail_after(n);
         status = graft_fit(&trained, model, dataset, &options, NULL);
         graft_memory_fail_after(0);
@@ -504,6 +535,7 @@ int main(void)
         cmocka_unit_test(test_arguments),
         cmocka_unit_test(test_folds_leave_no_trace),
         cmocka_unit_test(test_the_same_seed),
+        cmocka_unit_test(test_where_features_are_kept),
         cmocka_unit_test(test_failing_allocations),
     };
     return cmocka_run_group_tests(tests, setup, leave_folder);

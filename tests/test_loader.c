@@ -642,6 +642,29 @@ static void test_a_deleted_picture_has_a_cause(void **state)
     graft_dataset_free(dataset);
 }
 
+/* What is kept stands under the content that was checked: other bytes must not get there. */
+static void test_a_picture_that_changes_is_not_kept(void **state)
+{
+    (void)state;
+    graft_batch batch;
+    make_two_classes(6);
+    graft_dataset *dataset = opened(0);
+    make_picture("d/cats/003.ppm", 99);
+    for (int kept = 0; kept < 2; kept++) {
+        int asked = 0, changed = 0;
+        graft_loader *loader = created(dataset, 5, "both", 2);
+        if (kept)
+            graft_loader_set_kept(loader, keep_even, &asked);
+        while (graft_loader_next(loader, &batch) == GRAFT_OK)
+            for (int i = 0; i < batch.count; i++)
+                changed += batch.causes[i] &&
+                           strcmp(batch.causes[i], "d/cats/003.ppm: changed since it was read first") == 0;
+        assert_int_equal(changed, kept ? 2 : 0);
+        graft_loader_free(loader);
+    }
+    graft_dataset_free(dataset);
+}
+
 static void test_a_picture_may_come_back(void **state)
 {
     (void)state;
@@ -851,6 +874,7 @@ int main(void)
         TEST(test_keeping_may_begin_in_mid_epoch),
         TEST(test_keeping_may_end_in_mid_epoch),
         TEST(test_a_deleted_picture_has_a_cause),
+        TEST(test_a_picture_that_changes_is_not_kept),
         TEST(test_a_picture_may_come_back),
         TEST(test_rewind_and_free_in_mid_epoch),
         TEST(test_workers_stay_two_batches_ahead),

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include <graft/augment.h>
+#include <graft/cache.h>
 #include <graft/picture.h>
 #include <graft/status.h>
 
@@ -51,13 +52,11 @@ typedef struct graft_dataset_options {
     graft_sight sight;
     int workers; /* decoding threads */
     graft_progress progress;
+    graft_cache cache;
 } graft_dataset_options;
-#define GRAFT_DATASET_OPTIONS_INIT             \
-    {                                          \
-        GRAFT_AUTO, NULL, 0, GRAFT_AS_SEEN, 2, \
-        {                                      \
-            NULL, NULL                         \
-        }                                      \
+#define GRAFT_DATASET_OPTIONS_INIT                                            \
+    {                                                                         \
+        GRAFT_AUTO, NULL, 0, GRAFT_AS_SEEN, 2, {NULL, NULL}, GRAFT_CACHE_INIT \
     }
 
 /* Finds the pictures of a folder: class folders, or train/ and val/ (valid/, validation/) with class folders;
@@ -111,7 +110,8 @@ GRAFT_API graft_status graft_dataset_fold(graft_dataset *dataset, int folds, int
 
 /* ---- Loaders ---- */
 
-enum { GRAFT_VIEW_PLAIN = 0, GRAFT_VIEW_MIRROR = 1, GRAFT_VIEW_RANDOM = -1 };
+/* GRAFT_VIEW_KEPT and up: the random views of a picture that are drawn once. */
+enum { GRAFT_VIEW_PLAIN = 0, GRAFT_VIEW_MIRROR = 1, GRAFT_VIEW_KEPT = 2, GRAFT_VIEW_RANDOM = -1 };
 
 /* Some samples, borrowed from the loader until its next call. What the pixels are is read by
  * graft_executor_forward; a program may read them too. */
@@ -133,10 +133,13 @@ typedef struct graft_loader_options {
     bool both_views; /* without augment: each picture and, right behind it, its mirror image */
     uint64_t seed;
     int workers; /* decoding threads; 0: the caller's own */
+    int views;   /* of a random augmentation: so many views of each picture are drawn by (seed, its content),
+                    and epochs choose among them; 0: every view is a new one */
+    int only;    /* this view of each picture and no other; GRAFT_AUTO: as the other options say */
 } graft_loader_options;
-#define GRAFT_LOADER_OPTIONS_INIT                                              \
-    {                                                                          \
-        GRAFT_SET_TRAIN, 32, true, false, GRAFT_AUGMENTATION_INIT, false, 0, 2 \
+#define GRAFT_LOADER_OPTIONS_INIT                                                             \
+    {                                                                                         \
+        GRAFT_SET_TRAIN, 32, true, false, GRAFT_AUGMENTATION_INIT, false, 0, 2, 0, GRAFT_AUTO \
     }
 
 typedef struct graft_loader graft_loader;

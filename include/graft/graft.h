@@ -7,6 +7,7 @@
  *   picture.h  pictures, and how they become a network's input
  *   augment.h  how pictures vary from epoch to epoch
  *   model.h    a network with its weights: open, freeze, replace the head, save
+ *   cache.h    what is kept of pictures from one run to the next
  *   data.h     pictures in folders, and loaders of batches
  *   train.h    the executor (forward, loss, backward, step), and graft_fit, the whole job
  *   plan.h     what the executor's plans are made of, and where their time goes
@@ -18,6 +19,7 @@
 #define GRAFT_GRAFT_H
 
 #include <graft/augment.h>
+#include <graft/cache.h>
 #include <graft/data.h>
 #include <graft/model.h>
 #include <graft/picture.h>

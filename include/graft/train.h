@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include <graft/augment.h>
+#include <graft/cache.h>
 #include <graft/data.h>
 #include <graft/model.h>
 #include <graft/picture.h>
@@ -179,21 +180,23 @@ typedef struct graft_fit_options {
     int (*event)(void *context, const graft_fit_event *event);
     void *context;
     graft_progress progress; /* within long work: features, an epoch's steps */
+    graft_cache cache;       /* where features are kept */
+    int views; /* with a random augmentation: so many views of each training picture are drawn once and kept,
+                  and epochs choose among them, 1 to 1000; GRAFT_AUTO: every epoch draws anew */
 } graft_fit_options;
-#define GRAFT_FIT_OPTIONS_INIT                                                                    \
-    {                                                                                             \
-        NULL, 0, NULL, 0, GRAFT_AUTO, GRAFT_AUTO, GRAFT_AUTO, GRAFT_AUTO, GRAFT_AUTO, GRAFT_AUTO, \
-            GRAFT_AUTO, GRAFT_AUTO, GRAFT_AUTO, GRAFT_FIT_AUTO, NULL, GRAFT_BATCH_NORM_STILL,     \
-            GRAFT_CROSS_ENTROPY, 0.0, 0, 0, GRAFT_AUTO, GRAFT_AUTO, true, NULL, NULL,             \
-        {                                                                                         \
-            NULL, NULL                                                                            \
-        }                                                                                         \
+#define GRAFT_FIT_OPTIONS_INIT                                                                      \
+    {                                                                                               \
+        NULL, 0, NULL, 0, GRAFT_AUTO, GRAFT_AUTO, GRAFT_AUTO, GRAFT_AUTO, GRAFT_AUTO, GRAFT_AUTO,   \
+            GRAFT_AUTO, GRAFT_AUTO, GRAFT_AUTO, GRAFT_FIT_AUTO, NULL, GRAFT_BATCH_NORM_STILL,       \
+            GRAFT_CROSS_ENTROPY, 0.0, 0, 0, GRAFT_AUTO, GRAFT_AUTO, true, NULL, NULL, {NULL, NULL}, \
+            GRAFT_CACHE_INIT, GRAFT_AUTO                                                            \
     }
 
 typedef enum graft_fit_event_kind {
     GRAFT_FIT_PLANNED, /* memory is known; nothing has run */
     GRAFT_FIT_FOLD,    /* a fold's figures */
     GRAFT_FIT_EPOCH,   /* an epoch has ended */
+    GRAFT_FIT_WORD,    /* something has changed with the kept features: `word` */
 } graft_fit_event_kind;
 
 struct graft_fit_event {
@@ -207,6 +210,10 @@ struct graft_fit_event {
     size_t planned; /* bytes, GRAFT_FIT_PLANNED */
     graft_memory memory;
     size_t views;               /* kept features: how many views there will be */
+    size_t found;               /* of them those that were on disk already */
+    int cache;                  /* graft_cache_kind: where they are kept */
+    int drawn;                  /* random views of each training picture that were drawn once; 0: none */
+    const char *word;           /* what a person should know of that, NULL: nothing; borrowed */
     size_t parameters, trained; /* learnable elements in all, and those that train */
     bool every_epoch;           /* the backbone runs every epoch, because views are random */
 };
@@ -223,6 +230,8 @@ typedef struct graft_fit_report {
     graft_augmentation augment;
     int batch, schedule, start, threads, workers;
     double rate, body_rate, momentum, decay, warmup, clip;
+    int cache;                /* graft_cache_kind of the last phase that kept anything */
+    int views;                /* that were drawn once; 0: none */
     graft_features *features; /* the caller's (graft_features_release): what was kept for a head, with which
                                  graft_evaluate need not run the backbone again; NULL otherwise */
 } graft_fit_report;

@@ -107,14 +107,14 @@ out:
     return status;
 }
 
-/* A new file beside `path`, whose name no other process or thread has; what a crash left is stepped over. */
-static graft_status open_beside(int *file, char **name, const char *path)
+/* What a crash left is stepped over. */
+graft_status graft_file_create_beside(int *file, char **name, const char *path)
 {
     for (int attempt = 0;; attempt++) {
         graft_status status = graft_format(name, "%s.%ld-%d", path, (long)getpid(), attempt);
         if (status != GRAFT_OK)
             return status;
-        *file = open(*name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        *file = open(*name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
         if (*file >= 0)
             return GRAFT_OK;
         int error = errno;
@@ -131,7 +131,7 @@ graft_status graft_writer_open(graft_writer *writer, const char *path)
     graft_writer fresh = {NULL, NULL, NULL};
     int file = -1;
     GRAFT_TRY(graft_duplicate(&fresh.path, path));
-    GRAFT_TRY(open_beside(&file, &fresh.temporary, path));
+    GRAFT_TRY(graft_file_create_beside(&file, &fresh.temporary, path));
     fresh.stream = fdopen(file, "wb");
     if (!fresh.stream) {
         status = graft_fail_errno(errno, "%s: cannot be written", path);

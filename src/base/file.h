@@ -20,6 +20,10 @@ typedef struct graft_mapping {
 graft_status graft_mapping_open(graft_mapping *mapping, const char *path);
 void graft_mapping_close(graft_mapping *mapping);
 
+/* A new file beside `path`, whose name no other process or thread has: to be renamed. *name is the caller's.
+ */
+graft_status graft_file_create_beside(int *file, char **name, const char *path);
+
 /* A file that appears whole or not at all: written beside its place, synced, renamed by commit. */
 typedef struct graft_writer {
     FILE *stream;

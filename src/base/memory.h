@@ -31,4 +31,7 @@ graft_status graft_grow(void *out, size_t count, size_t *capacity, size_t size);
 /* Tests: the n-th allocation from now on (1 = the next) fails, and so do all after it; 0 switches it off. */
 void graft_memory_fail_after(long n);
 
+/* Bytes that this machine, or the control group that the process is in, could still give; 0: not known. */
+size_t graft_memory_available(void);
+
 #endif

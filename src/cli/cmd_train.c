@@ -68,6 +68,10 @@ static int on_event(void *context, const graft_fit_event *event)
         train_json_plan(job, event);
         return screen_interrupted();
     }
+    if (event->kind == GRAFT_FIT_WORD) {
+        train_say_word(job, event);
+        return screen_interrupted();
+    }
     if (event->kind == GRAFT_FIT_EPOCH)
         train_say_epoch(job, event);
     else
@@ -196,7 +200,8 @@ const command command_train = {
                    "--json: a line an object on stdout, \"event\" says which:\n"
                    "  data    classes, train, held_out, ignored, skipped: [{name, cause}]\n"
                    "  plan    phase, parameters, trained, every_epoch, planned and of it weights,\n"
-                   "          workspace and features, in bytes\n"
+                   "          workspace and features, in bytes; cache: disk, memory or none; views:\n"
+                   "          what is kept; found: of them those on disk already\n"
                    "  fold    fold, folds, held_out_loss, held_out_accuracy, rate\n"
                    "  epoch   phase, epoch, epochs, loss, held_out_loss, held_out_accuracy, rate,\n"
                    "          seconds\n"

@@ -36,6 +36,8 @@ extern const option train_options[];
 /* From the arguments; false where they contradict each other, after a sentence. */
 bool train_request_read(train_request *request, const arguments *given);
 void train_request_dispose(train_request *request);
+/* "none", "memory" or "disk". */
+const char *train_cache_name(int kind);
 /* Whether --val is a number, and which. */
 bool train_val_fraction(double *fraction, const char *text);
 
@@ -64,6 +66,7 @@ typedef struct train_job {
 void train_say_data(const train_job *job);
 void train_say_network(const train_job *job);
 void train_say_plan(train_job *job, const graft_fit_event *event);
+void train_say_word(train_job *job, const graft_fit_event *event);
 void train_say_epoch(train_job *job, const graft_fit_event *event);
 void train_say_fold(train_job *job, const graft_fit_event *event);
 void train_say_result(train_job *job);

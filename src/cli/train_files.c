@@ -171,10 +171,13 @@ static json_t *args_json(const train_job *job)
     json_object_set_new(root, "clip", json_figure(f->clip));
     json_object_set_new(root, "start", word_json("start", f->start));
     json_object_set_new(root, "augment", augment_json(&f->augment));
+    json_object_set_new(root, "views", f->views > 0 ? json_integer(f->views) : json_null());
     json_object_set_new(root, "batch-norm", word_json("batch-norm", r->fit.batch_norm));
     json_object_set_new(root, "val", held_out_json(job));
     json_object_set_new(root, "pictures", word_json("pictures", (int)r->dataset.sight));
     json_object_set_new(root, "decode", word_json("decode", (int)r->decode));
+    json_object_set_new(root, "cache", json_string(train_cache_name(f->cache)));
+    json_object_set_new(root, "cache-size", json_integer((json_int_t)r->fit.cache.size));
     json_object_set_new(root, "folds", r->fit.folds ? json_integer(r->fit.folds) : json_null());
     json_object_set_new(root, "seed", json_integer((json_int_t)r->fit.seed));
     json_object_set_new(root, "threads", json_integer(f->threads));

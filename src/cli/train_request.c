@@ -46,6 +46,10 @@ const option train_options[] = {
      "none: as they are; flip: mirror images; crop: random crops of .5 to 1 of the area, and mirror images; "
      "or steps, as in \"crop(0.35,1) flip rotate(15) jitter(0.4,0.4,0.4,0.1)\"",
      TEXT},
+    {"views", "K", NULL,
+     "of a random --augment: K views of each picture are drawn once and kept, and epochs choose among them; "
+     "otherwise every epoch draws anew, and the frozen part runs in every epoch",
+     WHOLE, 1, 1000},
     {"batch-norm", "still|train", "still",
      "batch norm in trained parts; still: running statistics are used and left alone", WORDS = "still|train"},
     {"val", "FRACTION|DIR", ".2, or DATA's own val folder",
@@ -57,6 +61,13 @@ const option train_options[] = {
      "scaled: JPEGs with a short side of four times what it is resized to, or more, are decoded at a half, a "
      "quarter or an eighth of their size: faster, and not quite the same pixels",
      WORDS = "exact|scaled"},
+    {"cache", "auto|memory|disk|none", "auto",
+     "where what the frozen part says of pictures is kept: in the process, in files for the next run, or "
+     "nowhere; "
+     "auto: on disk where there is room, else in memory where there is room",
+     WORDS = "auto|memory|disk|none"},
+    {"cache-size", "BYTES", "16G",
+     "what the files may have together (K, M, G, T); the longest unused go first", TEXT},
     {"folds", "K", NULL, "first K-fold figures of a head on the training pictures", WHOLE, 2, 1000},
     {"seed", "N", "0", "of the split, the order, the views and random weights", WHOLE, 0, 9007199254740992.0},
     {"threads", "N", "the cores this process may use", "threads of the arithmetic", WHOLE, 1, 1024},
@@ -75,6 +86,34 @@ bool train_val_fraction(double *fraction, const char *text)
     if (end == text || *end)
         return false;
     *fraction = value;
+    return true;
+}
+
+/* "16G", "1.5M", "4096" */
+static bool read_size(uint64_t *size, const char *text)
+{
+    static const char units[] = "KMGT";
+    char *end;
+    double value = strtod(text, &end);
+    const char *unit = *end ? strchr(units, *end) : NULL;
+    for (long i = unit ? unit - units : -1; i >= 0; i--)
+        value *= 1024.0;
+    if (end == text || (*end && (!unit || end[1])) || !(value >= 0.0 && value < 0x1p62))
+        return false;
+    *size = (uint64_t)value;
+    return true;
+}
+
+static bool read_cache(train_request *r, const arguments *given)
+{
+    static const int kinds[] = {GRAFT_CACHE_AUTO, GRAFT_CACHE_MEMORY, GRAFT_CACHE_DISK, GRAFT_CACHE_NONE};
+    const char *size = argument_text(given, "cache-size");
+    r->fit.cache.kind = kinds[argument_word(given, "cache", 0)];
+    if (size && !read_size(&r->fit.cache.size, size)) {
+        screen_fail("--cache-size %s is not possible: it is a number of bytes, as in 512M or 16G", size);
+        return false;
+    }
+    r->dataset.cache = r->fit.cache;
     return true;
 }
 
@@ -117,6 +156,12 @@ static const char *contradiction(const train_request *r, const arguments *given)
     if (is_head_only(r) && r->fit.batch_norm == GRAFT_BATCH_NORM_TRAIN)
         return "--batch-norm train is for trained parts outside the head, and here the head alone trains "
                "(--trainable)";
+    if (argument_given(given, "views") &&
+        (r->fit.augment ? graft_augmentation_views(r->fit.augment) > 0 : is_head_only(r)))
+        return "--views is for a random --augment: with mirror images alone all views are kept anyway";
+    if (argument_given(given, "cache-size") && r->fit.cache.kind != GRAFT_CACHE_AUTO &&
+        r->fit.cache.kind != GRAFT_CACHE_DISK)
+        return "--cache-size is the bound of what is kept on disk, and --cache keeps nothing there";
     return NULL;
 }
 
@@ -157,6 +202,7 @@ static void read_fit(train_request *r, const arguments *given)
     fit->loss = argument_word(given, "loss", GRAFT_CROSS_ENTROPY);
     fit->label_smoothing = argument_number(given, "label-smoothing", 0.0);
     fit->folds = (int)argument_integer(given, "folds", 0);
+    fit->views = (int)argument_integer(given, "views", GRAFT_AUTO);
     fit->seed = (uint64_t)argument_integer(given, "seed", 0);
     fit->threads = (int)argument_integer(given, "threads", GRAFT_AUTO);
     fit->workers = (int)argument_integer(given, "workers", GRAFT_AUTO);
@@ -204,13 +250,19 @@ bool train_request_read(train_request *r, const arguments *given)
     read_fit(r, given);
     read_data(r, given);
     r->size = (int)argument_integer(given, "size", 0);
-    if (!read_augment(r, given) || !read_head(r, given))
+    if (!read_cache(r, given) || !read_augment(r, given) || !read_head(r, given))
         return false;
     const char *sentence = contradiction(r, given);
     if (!sentence)
         return true;
     screen_fail("%s", sentence);
     return false;
+}
+
+const char *train_cache_name(int kind)
+{
+    static const char *const names[] = {"none", "memory", "disk"};
+    return names[kind];
 }
 
 void train_request_dispose(train_request *r)

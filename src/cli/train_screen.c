@@ -124,26 +124,58 @@ static void name_trained(char *text, size_t size, const train_job *job)
         snprintf(text, size, "%s", head);
 }
 
+/* Where kept features are, how much lies there, and what is to be known of it. */
+static void say_cache(const graft_fit_event *event)
+{
+    graft_cache_list *list = NULL;
+    size_t bytes = 0;
+    if (event->word)
+        screen_line(stderr, "cache", "%s%s", event->word,
+                    event->cache == GRAFT_CACHE_MEMORY ? "; features are kept in memory"
+                    : event->cache == GRAFT_CACHE_NONE ? "; features are computed in every epoch"
+                                                       : "");
+    if (event->cache != GRAFT_CACHE_DISK || graft_cache_list_open(&list, NULL) != GRAFT_OK)
+        return;
+    for (size_t i = 0; i < graft_cache_list_count(list); i++)
+        bytes += graft_cache_list_at(list, i)->bytes;
+    screen_line(stderr, "cache", "%s has %s; %s of %s views are there already",
+                screen_name(graft_cache_list_folder(list), NAME_COLUMNS), screen_bytes(bytes),
+                screen_count(event->found), screen_count(event->views));
+    graft_cache_list_free(list);
+}
+
 void train_say_plan(train_job *job, const graft_fit_event *event)
 {
-    char what[256];
+    char what[256], views[80];
     size_t frozen = event->parameters - event->trained, features = event->views * event->memory.features_each;
     job->last_line = graft_clock();
     if (job->request.quiet || screen_interrupted())
         return;
     screen_close(&job->screen);
     name_trained(what, sizeof what, job);
+    snprintf(views, sizeof views, " frozen, run once for each of %d random views of a picture", event->drawn);
     screen_line(stderr, strcmp(event->phase, "train") == 0 ? "training" : event->phase,
                 "%s, %s of %s parameters%s%s%s", screen_name(what, NAME_COLUMNS),
                 screen_rounded(event->trained), screen_rounded(event->parameters), frozen ? "; " : "",
                 frozen ? screen_rounded(frozen) : "",
-                !frozen              ? ""
-                : event->every_epoch ? " frozen, run every epoch, because views are random"
-                : event->views > 0   ? " frozen, run once a picture"
-                                     : " frozen");
-    screen_line(stderr, "memory", "%s planned: weights %s, features %s, workspace %s",
+                !frozen                            ? ""
+                : event->every_epoch               ? " frozen, run every epoch, because views are random"
+                : event->cache == GRAFT_CACHE_NONE ? " frozen, run every epoch"
+                : event->drawn > 0                 ? views
+                : event->views > 0                 ? " frozen, run once a picture"
+                                                   : " frozen");
+    screen_line(stderr, "memory", "%s planned: weights %s, features %s%s, workspace %s",
                 screen_bytes(event->planned), screen_bytes(event->memory.weights), screen_bytes(features),
-                screen_bytes(event->memory.workspace));
+                event->cache == GRAFT_CACHE_DISK ? " on disk" : "", screen_bytes(event->memory.workspace));
+    say_cache(event);
+}
+
+void train_say_word(train_job *job, const graft_fit_event *event)
+{
+    if (job->request.quiet)
+        return;
+    screen_close(&job->screen);
+    screen_line(stderr, "cache", "%s", event->word);
 }
 
 /* ---- Epochs ---- */

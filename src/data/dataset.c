@@ -15,6 +15,7 @@ void graft_dataset_free(graft_dataset *dataset)
     graft_names_dispose(&dataset->ignored);
     graft_arena_dispose(&dataset->arena);
     free(dataset->samples);
+    free(dataset->contents);
     free(dataset->drawn);
     free(dataset);
 }

@@ -5,6 +5,7 @@
 #include <graft/data.h>
 
 #include "base/arena.h"
+#include "base/hash.h"
 #include "data/scan.h"
 
 struct graft_dataset {
@@ -13,7 +14,8 @@ struct graft_dataset {
     graft_names ignored;
     graft_sample *samples;
     size_t count, capacity;
-    graft_set *drawn; /* the sets as they were before a fold; NULL where there was none */
+    graft_digest *contents; /* (count) SHA-256 of the files; NULL where they were not read */
+    graft_set *drawn;       /* the sets as they were before a fold; NULL where there was none */
     bool own_held_out;
     graft_sight sight;
 };

@@ -1,4 +1,5 @@
-/* Rows in blocks, and a table of pointers to them that is published row by row. */
+/* Rows in blocks of memory or in a mapped store, and a table of pointers to them that is published row by
+ * row. */
 #include "data/features.h"
 
 #include <stdlib.h>
@@ -6,19 +7,24 @@
 
 #include "base/memory.h"
 #include "base/status.h"
+#include "data/dataset.h"
 #include "model/model.h"
 
-enum { VIEWS = 2, BLOCK_ROWS = 64 };
+enum { BLOCK_ROWS = 64 };
 
 struct graft_features {
     int references; /* atomic */
     size_t row;
+    int views;                    /* of a sample: plain, mirror, and those that were drawn */
+    char *source;                 /* of the drawn ones */
     graft_model *model;           /* whose boundary it is; NULL: unknown */
-    const graft_dataset *dataset; /* only compared */
+    const graft_dataset *dataset; /* only compared, and asked for contents while rows are added */
+    graft_store *store;           /* NULL: memory alone */
     size_t samples;
-    float **table; /* [sample * VIEWS + view] */
+    const float **table; /* [sample * views + view] */
     float **blocks;
     size_t block_count, block_capacity;
+    size_t in_memory; /* rows of the blocks */
     size_t count;
 };
 
@@ -30,6 +36,7 @@ graft_status graft_features_create(graft_features **out, size_t row)
         return status;
     features->references = 1;
     features->row = row;
+    features->views = GRAFT_VIEW_KEPT;
     *out = features;
     return GRAFT_OK;
 }
@@ -44,13 +51,20 @@ static size_t row_of(const graft_graph *graph)
     return row;
 }
 
-graft_status graft_features_create_for(graft_features **out, graft_model *model, const graft_dataset *dataset)
+graft_status graft_features_create_for(graft_features **out, graft_model *model, const graft_dataset *dataset,
+                                       int drawn, const char *source)
 {
-    graft_status status = graft_features_create(out, row_of(model->state.graph));
-    if (status == GRAFT_OK) {
-        (*out)->model = graft_model_share(model);
-        (*out)->dataset = dataset;
-    }
+    graft_status status;
+    graft_features *features = NULL;
+    GRAFT_TRY(graft_features_create(&features, row_of(model->state.graph)));
+    GRAFT_TRY(graft_duplicate(&features->source, source));
+    features->views += drawn;
+    features->model = graft_model_share(model);
+    features->dataset = dataset;
+    *out = features;
+    features = NULL;
+out:
+    graft_features_release(features);
     return status;
 }
 
@@ -93,6 +107,8 @@ void graft_features_release(graft_features *features)
         free(features->blocks[i]);
     free(features->blocks);
     free(features->table);
+    free(features->source);
+    graft_store_close(features->store);
     graft_model_free(features->model);
     free(features);
 }
@@ -101,18 +117,73 @@ graft_status graft_features_reserve(graft_features *features, size_t samples)
 {
     if (samples <= features->samples)
         return GRAFT_OK;
-    graft_status status = graft_reallocate(&features->table, samples * VIEWS, sizeof *features->table);
+    size_t views = (size_t)features->views;
+    graft_status status = graft_reallocate(&features->table, samples * views, sizeof *features->table);
     if (status != GRAFT_OK)
         return status;
-    memset(features->table + features->samples * VIEWS, 0,
-           (samples - features->samples) * VIEWS * sizeof *features->table);
+    memset(features->table + features->samples * views, 0,
+           (samples - features->samples) * views * sizeof *features->table);
     features->samples = samples;
     return GRAFT_OK;
 }
 
 bool graft_features_has_room(const graft_features *features, int sample, int view)
 {
-    return sample >= 0 && (size_t)sample < features->samples && view >= 0 && view < VIEWS;
+    return sample >= 0 && (size_t)sample < features->samples && view >= 0 && view < features->views;
+}
+
+/* ---- On disk ---- */
+
+void graft_features_use_store(graft_features *features, graft_store *store)
+{
+    features->store = store;
+}
+
+graft_store *graft_features_store(const graft_features *features)
+{
+    return features->store;
+}
+
+/* The key of a row: the picture's content, and what else a drawn view depends on. */
+static graft_digest content_of(const graft_features *features, int sample, int view)
+{
+    graft_digest content = features->dataset->contents[sample];
+    graft_hasher hasher;
+    if (view < GRAFT_VIEW_KEPT)
+        return content;
+    graft_hasher_begin(&hasher);
+    graft_hasher_add(&hasher, &content, sizeof content);
+    graft_hasher_add(&hasher, features->source, strlen(features->source));
+    graft_hasher_end(&hasher, &content);
+    return content;
+}
+
+bool graft_features_stored(const graft_features *features, int sample, int view)
+{
+    if (!features->store)
+        return false;
+    graft_digest content = content_of(features, sample, view);
+    return graft_store_has(features->store, &content, view);
+}
+
+/* ---- Rows ---- */
+
+static void publish(graft_features *features, int sample, int view, const float *row)
+{
+    features->count++;
+    __atomic_store_n(&features->table[(size_t)sample * (size_t)features->views + (size_t)view], row,
+                     __ATOMIC_RELEASE);
+}
+
+bool graft_features_recall(graft_features *features, int sample, int view)
+{
+    if (!features->store || graft_features_find(features, sample, view))
+        return graft_features_find(features, sample, view) != NULL;
+    graft_digest content = content_of(features, sample, view);
+    const float *row = graft_store_find(features->store, &content, view);
+    if (row)
+        publish(features, sample, view, row);
+    return row != NULL;
 }
 
 static graft_status add_block(graft_features *features)
@@ -126,20 +197,35 @@ static graft_status add_block(graft_features *features)
     return status;
 }
 
+static graft_status put_in_memory(graft_features *features, const float **kept, const float *row)
+{
+    graft_status status = GRAFT_OK;
+    if (features->in_memory == features->block_count * BLOCK_ROWS)
+        GRAFT_TRY(add_block(features));
+    float *place =
+        features->blocks[features->block_count - 1] + features->in_memory % BLOCK_ROWS * features->row;
+    memcpy(place, row, sizeof(float) * features->row);
+    features->in_memory++;
+    *kept = place;
+out:
+    return status;
+}
+
 graft_status graft_features_add(graft_features *features, int sample, int view, const float *row)
 {
     graft_status status = GRAFT_OK;
+    const float *kept = NULL;
     if (!graft_features_has_room(features, sample, view))
         return graft_fail(GRAFT_EINTERNAL, "no room for the features of sample %d, view %d", sample, view);
-    size_t place = (size_t)sample * VIEWS + (size_t)view;
-    if (features->table[place])
+    if (graft_features_find(features, sample, view))
         return GRAFT_OK;
-    if (features->count == features->block_count * BLOCK_ROWS)
-        GRAFT_TRY(add_block(features));
-    float *kept = features->blocks[features->block_count - 1] + features->count % BLOCK_ROWS * features->row;
-    memcpy(kept, row, sizeof(float) * features->row);
-    features->count++;
-    __atomic_store_n(&features->table[place], kept, __ATOMIC_RELEASE);
+    if (features->store) {
+        graft_digest content = content_of(features, sample, view);
+        GRAFT_TRY(graft_store_add(features->store, &kept, &content, view, row));
+    }
+    if (!kept)
+        GRAFT_TRY(put_in_memory(features, &kept, row));
+    publish(features, sample, view, kept);
 out:
     return status;
 }
@@ -148,7 +234,8 @@ const float *graft_features_find(const graft_features *features, int sample, int
 {
     if (!graft_features_has_room(features, sample, view))
         return NULL;
-    return __atomic_load_n(&features->table[(size_t)sample * VIEWS + (size_t)view], __ATOMIC_ACQUIRE);
+    return __atomic_load_n(&features->table[(size_t)sample * (size_t)features->views + (size_t)view],
+                           __ATOMIC_ACQUIRE);
 }
 
 size_t graft_features_row(const graft_features *features)

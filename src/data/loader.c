@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
+#include "base/hash.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include "base/status.h"
@@ -70,9 +72,25 @@ static graft_place place_of(const graft_loader *l, size_t row)
 static int view_of(const graft_loader *l, size_t row)
 {
     graft_place place = place_of(l, row);
+    if (l->options.only != GRAFT_AUTO)
+        return l->options.only;
     if (l->options.both_views)
         return row % 2 ? GRAFT_VIEW_MIRROR : GRAFT_VIEW_PLAIN;
-    return graft_view_choose(&l->options.augment, &place);
+    int view = graft_view_choose(&l->options.augment, &place);
+    return view == GRAFT_VIEW_RANDOM && l->options.views > 0
+               ? graft_view_choose_kept(l->options.views, &place)
+               : view;
+}
+
+/* Where the random numbers of a row come from: of a view that is kept from the picture and not from the row,
+ * so that every epoch, and a later run with other pictures beside it, draws the same. */
+static graft_place source_of(const graft_loader *l, size_t row)
+{
+    int view = view_of(l, row);
+    if (view < GRAFT_VIEW_KEPT)
+        return place_of(l, row);
+    const graft_sample *sample = &l->dataset->samples[l->order[row / l->views]];
+    return (graft_place){l->options.seed, (uint32_t)(view - GRAFT_VIEW_KEPT), (uint32_t)sample->content};
 }
 
 static bool is_kept(const graft_loader *l, int sample, int view)
@@ -82,19 +100,44 @@ static bool is_kept(const graft_loader *l, int sample, int view)
 
 /* ---- A job, on whichever thread ---- */
 
-static graft_status draw_row(graft_loader *l, size_t row, const char *path)
+/* What is kept of a picture is kept under the content that it had when the dataset was opened. */
+static graft_status check_content(const graft_loader *l, size_t row, const uint8_t *bytes, size_t size)
+{
+    graft_digest content;
+    bool keeps = l->kept && l->dataset->contents && view_of(l, row) != GRAFT_VIEW_RANDOM;
+    if (!keeps)
+        return GRAFT_OK;
+    graft_digest_of(&content, bytes, size);
+    if (memcmp(&content, &l->dataset->contents[l->order[row / l->views]], sizeof content) == 0)
+        return GRAFT_OK;
+    return graft_fail(GRAFT_EIO, "changed since it was read first");
+}
+
+static graft_status draw_bytes(graft_loader *l, size_t row, const uint8_t *bytes, size_t size)
 {
     graft_status status;
     graft_part part = {.width = 0};
-    const graft_view view = {view_of(l, row), &l->options.augment, &l->transform, place_of(l, row)};
+    int kind = view_of(l, row) >= GRAFT_VIEW_KEPT ? GRAFT_VIEW_RANDOM : view_of(l, row);
+    const graft_view view = {kind, &l->options.augment, &l->transform, source_of(l, row)};
     const graft_wish wish = graft_view_wish(&view);
-    GRAFT_TRY(graft_part_read(&part, path, l->dataset->sight, &wish));
+    GRAFT_TRY(check_content(l, row, bytes, size));
+    GRAFT_TRY(graft_part_decode(&part, bytes, size, l->dataset->sight, &wish));
     status = graft_view_draw(pixels_of(l, row), &part, &view);
-    if (status != GRAFT_OK)
-        graft_fail_within(status, "%s", path);
 out:
     graft_part_dispose(&part);
     return status;
+}
+
+static graft_status draw_row(graft_loader *l, size_t row, const char *path)
+{
+    uint8_t *bytes = NULL;
+    size_t size;
+    graft_status status = graft_file_read(path, SIZE_MAX, &bytes, &size);
+    if (status != GRAFT_OK)
+        return status;
+    status = draw_bytes(l, row, bytes, size);
+    free(bytes);
+    return status == GRAFT_OK ? status : graft_fail_within(status, "%s", path);
 }
 
 /* The second row of a sample is the first one's mirror image, and made of it. */
@@ -133,6 +176,9 @@ static graft_status check_options(const graft_transform *transform, const graft_
         return graft_fail(GRAFT_EARGUMENT, "a batch of %d pictures is not possible", o->batch);
     if (o->both_views && o->augment.count > 0)
         return graft_fail(GRAFT_EARGUMENT, "both views of each picture leave no room for an augmentation");
+    if (o->views < 0 || o->only < GRAFT_AUTO || o->only >= GRAFT_VIEW_KEPT + (o->views > 0 ? o->views : 0))
+        return graft_fail(GRAFT_EARGUMENT, "there is no view %d of %d that are drawn once", o->only,
+                          o->views);
     if (transform->resize < 1 || transform->crop < 1)
         return graft_fail(GRAFT_EARGUMENT, "pictures cannot be resized to %d and cropped to %d",
                           transform->resize, transform->crop);

@@ -194,7 +194,7 @@ static graft_status add_all(opening *o, graft_set held_out)
     GRAFT_TRY(add_names(&d->ignored, &o->train.ignored));
     GRAFT_TRY(add_names(&d->ignored, &o->held_out.ignored));
     GRAFT_TRY(add_names(&d->ignored, &o->arrangement.other));
-    GRAFT_TRY(graft_check_samples(d->samples, d->count, &d->arena, o->options));
+    GRAFT_TRY(graft_check_samples(d, o->options));
 out:
     return status;
 }

@@ -23,6 +23,12 @@ int graft_view_choose(const graft_augmentation *augment, const graft_place *plac
     return graft_random_below(&random, (uint32_t)views) ? GRAFT_VIEW_MIRROR : GRAFT_VIEW_PLAIN;
 }
 
+int graft_view_choose_kept(int views, const graft_place *place)
+{
+    graft_random random = stream_of(place, "view", 0);
+    return GRAFT_VIEW_KEPT + (int)graft_random_below(&random, (uint32_t)views);
+}
+
 static bool is_crop(const graft_augment_step *step)
 {
     return graft_augment_find(step->word)->box != NULL;

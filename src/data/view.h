@@ -16,6 +16,9 @@ typedef struct graft_place {
 /* GRAFT_VIEW_PLAIN, _MIRROR or _RANDOM. */
 int graft_view_choose(const graft_augmentation *augment, const graft_place *place);
 
+/* GRAFT_VIEW_KEPT and up: one of `views` that were drawn once. */
+int graft_view_choose_kept(int views, const graft_place *place);
+
 /* All that a view's pixels depend on, beside the picture. */
 typedef struct graft_view {
     int kind; /* what graft_view_choose said */

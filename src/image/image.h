@@ -33,6 +33,10 @@ graft_status graft_image_decode(graft_image *image, const uint8_t *bytes, size_t
 /* Reads and decodes a file; the message names the file. */
 graft_status graft_image_read(graft_image *image, const char *path, graft_sight sight);
 
+/* A line of the decoding libraries' versions and of graft's own, on which pixels may depend. */
+enum { GRAFT_IMAGE_DECODERS = 256 };
+void graft_image_decoders(char out[GRAFT_IMAGE_DECODERS]);
+
 /* Pillow's Image.resize((width, height), filter, box=(x, y, x + w, y + h)) on 8 bits, to the bit. The box is
  * in source pixels and lies inside the picture. */
 typedef struct graft_box {

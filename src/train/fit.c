@@ -13,6 +13,8 @@
 #include "model/model.h"
 #include "ops/op.h"
 
+enum { MOST_VIEWS = 1000 };
+
 void graft_fit_tell(graft_fit_job *job, const graft_fit_event *event)
 {
     if (job->options->event && job->options->event(job->options->context, event))
@@ -115,6 +117,7 @@ static void override(graft_phase_settings *s, const graft_fit_options *o)
     s->clip = or_default(o->clip, s->clip);
     s->schedule = (graft_schedule)or_int(o->schedule, (int)s->schedule);
     s->augment = o->augment ? *o->augment : s->augment;
+    s->views = or_int(o->views, 0);
     s->batch_norm = (graft_batch_norm)o->batch_norm;
 }
 
@@ -201,6 +204,7 @@ static void report_settings(graft_fit_report *report, const graft_phase_settings
 {
     report->batch = s->batch;
     report->augment = s->augment;
+    report->views = s->views;
     report->schedule = (int)s->schedule;
     report->start = start;
     report->threads = s->threads;
@@ -242,6 +246,34 @@ static graft_status run_probe(graft_fit_job *job, graft_model *model, graft_mode
     return GRAFT_OK;
 }
 
+/* What a phase keeps: of random views those that it draws once, which depend on the seed and the steps. */
+static graft_status create_features(graft_features **features, graft_model *model, const graft_fit_job *job,
+                                    const graft_phase_settings *settings)
+{
+    graft_status status;
+    char *steps = NULL, *source = NULL;
+    GRAFT_TRY(graft_augmentation_print(&steps, &settings->augment));
+    GRAFT_TRY(graft_format(&source, "%s, seed %llu", steps, (unsigned long long)settings->seed));
+    status = graft_features_create_for(features, model, job->dataset, settings->views, source);
+out:
+    free(source);
+    free(steps);
+    return status;
+}
+
+static graft_status check_views(const graft_phase_settings *s, const graft_fit_options *o)
+{
+    if (o->views == GRAFT_AUTO)
+        return GRAFT_OK;
+    if (o->views < 1 || o->views > MOST_VIEWS)
+        return graft_fail(GRAFT_EARGUMENT, "%d views cannot be kept: 1 to %d can", o->views, MOST_VIEWS);
+    if (graft_augmentation_views(&s->augment) > 0)
+        return graft_fail(
+            GRAFT_EARGUMENT,
+            "views are drawn of a random augmentation, and these are exact: all of them are kept");
+    return GRAFT_OK;
+}
+
 static int start_of(const graft_model *model, const graft_fit_options *o, bool head_only)
 {
     if (o->start != GRAFT_FIT_AUTO)
@@ -275,10 +307,11 @@ static graft_status run_all(graft_fit_job *job, graft_model **trained, graft_mod
     graft_phase_settings probe_phase = probe_settings(model, o, samples);
     graft_phase_settings last =
         head_only ? head_settings(model, o, samples) : body_settings(model, o, samples);
+    GRAFT_TRY(check_views(&last, o));
     GRAFT_TRY(start_head(model, start, o->seed));
     if (head_only || start == GRAFT_FIT_PROBE || o->folds > 0) {
         GRAFT_TRY(clone_for_probe(&probe, model));
-        GRAFT_TRY(graft_features_create_for(&features, probe, job->dataset));
+        GRAFT_TRY(create_features(&features, probe, job, head_only ? &last : &probe_phase));
     }
     if (o->folds > 0)
         GRAFT_TRY(run_folds(job, probe, head_only ? &last : &probe_phase, features));
@@ -287,10 +320,13 @@ static graft_status run_all(graft_fit_job *job, graft_model **trained, graft_mod
     if (!head_only) {
         graft_features_release(features);
         features = NULL;
+        GRAFT_TRY(create_features(&features, model, job, &last));
     }
     GRAFT_TRY(run_last(job, trained, model, &last, features, start));
-    job->report->features = features;
-    features = NULL;
+    if (head_only) {
+        job->report->features = features;
+        features = NULL;
+    }
 out:
     graft_features_release(features);
     graft_model_free(probe);
@@ -309,6 +345,8 @@ static graft_status check_numbers(const graft_fit_options *o)
         return graft_fail(GRAFT_EARGUMENT, "a batch of %d is not possible", o->batch);
     if (o->epochs != GRAFT_AUTO && o->epochs < 0)
         return graft_fail(GRAFT_EARGUMENT, "%d epochs are not possible", o->epochs);
+    if (o->cache.kind < GRAFT_CACHE_AUTO || o->cache.kind > GRAFT_CACHE_DISK)
+        return graft_fail(GRAFT_EARGUMENT, "there is no cache of kind %d", o->cache.kind);
     return GRAFT_OK;
 }
 

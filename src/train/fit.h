@@ -14,6 +14,7 @@ typedef struct graft_phase_settings {
     double rate, body_rate, momentum, decay, warmup, clip;
     graft_schedule schedule;
     graft_augmentation augment;
+    int views; /* of a random augmentation: drawn once and kept; 0: every view is a new one */
     graft_batch_norm batch_norm;
     graft_loss loss;
     double label_smoothing;

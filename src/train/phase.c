@@ -9,12 +9,14 @@
 #include <graft/tools.h>
 
 #include "base/status.h"
+#include "train/keep.h"
 #include "train/schedule.h"
 
 typedef struct phase {
     graft_fit_job *job;
     const graft_phase_settings *settings;
     graft_executor *executor;
+    graft_keep keep;
     graft_loader *train, *held_out; /* held_out NULL: nothing is */
     double rate, body_rate;
     long step, steps;
@@ -34,8 +36,10 @@ static graft_status open_loader(graft_loader **loader, const phase *p, const gra
     options.set = set;
     options.batch = p->settings->batch;
     options.shuffle = training;
-    if (training)
+    if (training) {
         options.augment = p->settings->augment;
+        options.views = p->settings->views;
+    }
     options.seed = p->settings->seed;
     options.workers = p->settings->workers;
     return graft_loader_create(loader, p->job->dataset, graft_model_transform(model), &options);
@@ -48,6 +52,36 @@ static graft_status plan_short_batch(phase *p, int count)
     if (count == 0 || !p->executor->upper)
         return GRAFT_OK;
     return graft_executor_plan(p->executor, GRAFT_PLAN_UPPER, true, count, &plan);
+}
+
+static bool are_random(const phase *p)
+{
+    return graft_augmentation_views(&p->settings->augment) == 0;
+}
+
+/* How many views of a training picture are kept: of random ones those that were drawn once, and else none,
+ * but the rate is found from the plain one. */
+static int views_of_train(const phase *p)
+{
+    if (!are_random(p))
+        return graft_augmentation_views(&p->settings->augment);
+    return p->settings->views > 0 ? p->settings->views : p->settings->find_rate;
+}
+
+static graft_status settle(phase *p)
+{
+    graft_status status;
+    const graft_cache *cache = &p->job->options->cache;
+    graft_features *features = p->executor->features;
+    p->keep = (graft_keep){.cache = cache, .dataset = p->job->dataset, .views = views_of_train(p)};
+    p->keep.first = are_random(p) && p->settings->views > 0 ? GRAFT_VIEW_KEPT : GRAFT_VIEW_PLAIN;
+    if (features)
+        GRAFT_TRY(graft_features_reserve(features, graft_dataset_count(p->job->dataset)));
+    GRAFT_TRY(graft_keep_settle(&p->keep, p->executor));
+    if (p->keep.kind != GRAFT_CACHE_NONE)
+        p->job->report->cache = (int)p->keep.kind;
+out:
+    return status;
 }
 
 static graft_status open_all(phase *p, graft_model *model, graft_features *features)
@@ -66,8 +100,10 @@ static graft_status open_all(phase *p, graft_model *model, graft_features *featu
     options.clip = (float)s->clip;
     options.stochastic = s->stochastic;
     options.seed = s->seed;
+    options.keep = p->job->options->cache.kind != GRAFT_CACHE_NONE;
     GRAFT_TRY(graft_executor_create_with(&p->executor, model, &options, features));
     GRAFT_TRY(plan_short_batch(p, (int)(samples % (size_t)options.batch)));
+    GRAFT_TRY(settle(p));
     GRAFT_TRY(open_loader(&p->train, p, model, GRAFT_SET_TRAIN, true));
     if (graft_dataset_set_count(p->job->dataset, GRAFT_SET_HELD_OUT, -1) > 0)
         GRAFT_TRY(open_loader(&p->held_out, p, model, GRAFT_SET_HELD_OUT, false));
@@ -89,32 +125,20 @@ static void close_all(phase *p)
     graft_model_free(p->good);
 }
 
-/* How many views of a training picture are kept: of random ones none, but the rate is found from the plain
- * one. */
-static int views_of_train(const phase *p)
-{
-    int views = graft_augmentation_views(&p->settings->augment);
-    return views == 0 && p->settings->find_rate ? 1 : views;
-}
-
-/* How many views the features pass will compute: with flips both of each training picture. */
-static size_t count_views(const phase *p)
-{
-    size_t train = graft_dataset_set_count(p->job->dataset, GRAFT_SET_TRAIN, -1);
-    size_t held_out = graft_dataset_set_count(p->job->dataset, GRAFT_SET_HELD_OUT, -1);
-    if (!p->executor->features)
-        return 0;
-    return train * (size_t)views_of_train(p) + held_out;
-}
-
 static void tell_plan(phase *p, const graft_model *model)
 {
     graft_fit_event event = {
         .kind = GRAFT_FIT_PLANNED, .phase = p->settings->name, .epochs = p->settings->epochs};
     graft_executor_memory(p->executor, &event.memory);
-    event.views = count_views(p);
-    event.every_epoch = graft_augmentation_views(&p->settings->augment) == 0;
-    event.planned = event.memory.weights + event.memory.workspace + event.views * event.memory.features_each;
+    event.views = p->keep.wanted;
+    event.found = p->keep.found;
+    event.cache = p->keep.kind;
+    event.word = p->keep.word[0] ? p->keep.word : NULL;
+    event.every_epoch = are_random(p) && p->settings->views == 0;
+    event.drawn = are_random(p) ? p->settings->views : 0;
+    event.planned = event.memory.weights + event.memory.workspace;
+    if (event.cache == GRAFT_CACHE_MEMORY)
+        event.planned += event.views * event.memory.features_each;
     for (size_t i = 0; i < graft_model_node_count(model); i++) {
         graft_node_info info;
         graft_model_node(model, i, &info);
@@ -138,18 +162,32 @@ static int add_up(void *context, const char *what, size_t done, size_t total)
     return c->outer.call ? c->outer.call(c->outer.context, what, c->before + done, c->total) : 0;
 }
 
-static graft_status keep_views(phase *p, const graft_model *model, graft_set set, int views, counted *c)
+/* A loader of views of a set, in the dataset's order: of drawn ones number `view`, of exact ones all. */
+static graft_status open_views(graft_loader **loader, const phase *p, const graft_model *model, graft_set set,
+                               int view)
 {
-    graft_status status;
-    graft_loader *loader = NULL;
     graft_loader_options options = GRAFT_LOADER_OPTIONS_INIT;
-    graft_progress progress = {add_up, c};
+    bool drawn = view >= GRAFT_VIEW_KEPT;
     options.set = set;
     options.batch = p->settings->batch;
     options.shuffle = false;
-    options.both_views = views == 2;
+    options.seed = p->settings->seed;
+    options.both_views = set == GRAFT_SET_TRAIN && !drawn && p->keep.views == 2;
+    if (drawn) {
+        options.augment = p->settings->augment;
+        options.views = p->settings->views;
+        options.only = view;
+    }
     options.workers = p->settings->workers;
-    GRAFT_TRY(graft_loader_create(&loader, p->job->dataset, graft_model_transform(model), &options));
+    return graft_loader_create(loader, p->job->dataset, graft_model_transform(model), &options);
+}
+
+static graft_status keep_views(phase *p, const graft_model *model, graft_set set, int view, counted *c)
+{
+    graft_status status;
+    graft_loader *loader = NULL;
+    graft_progress progress = {add_up, c};
+    GRAFT_TRY(open_views(&loader, p, model, set, view));
     GRAFT_TRY(graft_executor_keep(p->executor, loader, &progress));
     c->before += graft_loader_samples(loader);
 out:
@@ -157,37 +195,34 @@ out:
     return status;
 }
 
-static bool is_kept(const phase *p, int sample, int views)
+/* The passes over the training pictures: one of exact views, or one of each drawn view. */
+static int last_pass(const phase *p)
 {
-    for (int view = 0; view < views; view++)
-        if (!graft_features_find(p->executor->features, sample, view))
-            return false;
-    return true;
+    return p->keep.first == GRAFT_VIEW_PLAIN ? (p->keep.views > 0 ? 1 : 0) : GRAFT_VIEW_KEPT + p->keep.views;
 }
 
-/* A fold before this one has others of the pictures held out, of which one view is kept. */
-static bool all_are_kept(const phase *p)
+/* The disk was full, or somebody has taken the file away. */
+static void tell_trouble(phase *p)
 {
-    for (size_t i = 0; i < graft_dataset_count(p->job->dataset); i++) {
-        graft_set set = graft_dataset_sample(p->job->dataset, i).set;
-        int views = set == GRAFT_SET_TRAIN ? views_of_train(p) : set == GRAFT_SET_HELD_OUT ? 1 : 0;
-        if (!is_kept(p, (int)i, views))
-            return false;
-    }
-    return true;
+    graft_fit_event event = {.kind = GRAFT_FIT_WORD, .phase = p->settings->name, .cache = p->keep.kind};
+    if (!graft_keep_has_trouble(&p->keep, p->executor))
+        return;
+    event.word = p->keep.word;
+    graft_fit_tell(p->job, &event);
 }
 
 /* Runs the backbone once for each picture and each exact view. */
 static graft_status keep_all(phase *p, const graft_model *model)
 {
     graft_status status = GRAFT_OK;
-    counted c = {p->job->options->progress, 0, count_views(p)};
-    if (!p->executor->features || all_are_kept(p))
+    counted c = {p->job->options->progress, 0, p->keep.wanted};
+    if (!p->executor->features || graft_keep_is_complete(&p->keep, p->executor))
         return GRAFT_OK;
-    if (views_of_train(p) > 0)
-        GRAFT_TRY(keep_views(p, model, GRAFT_SET_TRAIN, views_of_train(p), &c));
+    for (int view = p->keep.first; view < last_pass(p); view++)
+        GRAFT_TRY(keep_views(p, model, GRAFT_SET_TRAIN, view, &c));
     if (p->held_out)
-        GRAFT_TRY(keep_views(p, model, GRAFT_SET_HELD_OUT, 1, &c));
+        GRAFT_TRY(keep_views(p, model, GRAFT_SET_HELD_OUT, GRAFT_VIEW_PLAIN, &c));
+    tell_trouble(p);
 out:
     if (status == GRAFT_ECANCELLED) {
         p->job->stopped = true;
@@ -196,31 +231,69 @@ out:
     return status;
 }
 
-/* A step that suits the features' size: 20 / mean |f|^2 over the kept views of the training pictures. */
-static void find_rate(phase *p)
-{
-    double sum = 0.0;
-    size_t rows = 0, count;
-    for (size_t i = 0; i < graft_dataset_count(p->job->dataset); i++) {
-        graft_sample sample = graft_dataset_sample(p->job->dataset, i);
-        for (int view = 0; sample.set == GRAFT_SET_TRAIN && view < 2; view++) {
-            const float *row = graft_executor_features(p->executor, (int)i, view, &count);
-            for (size_t j = 0; row && j < count; j++)
-                sum += (double)row[j] * row[j];
-            rows += row != NULL;
-        }
-    }
-    if (rows > 0 && sum > 0.0)
-        p->rate = p->body_rate = 20.0 / (sum / (double)rows);
-}
-
-/* ---- Epochs ---- */
-
 static int tell_progress(const phase *p, const char *what, size_t done, size_t total)
 {
     const graft_progress *progress = &p->job->options->progress;
     return progress->call ? progress->call(progress->context, what, done, total) : 0;
 }
+
+/* |f|^2 of each row of a batch, for which the backbone runs. */
+static graft_status add_squares(phase *p, const graft_batch *batch, double *sum)
+{
+    graft_status status = GRAFT_OK;
+    graft_executor *e = p->executor;
+    for (int from = 0; from < batch->count; from += e->slice) {
+        int count = batch->count - from < e->slice ? batch->count - from : e->slice;
+        GRAFT_TRY(graft_executor_gather(e, count, batch->samples + from, batch->views + from,
+                                        batch->pixels + from, batch->causes + from));
+        for (int i = 0; i < count; i++)
+            for (int cut = 0; cut < e->cut_count; cut++) {
+                const float *row = e->cuts[cut].feed + (size_t)i * e->cuts[cut].count;
+                for (size_t j = 0; j < e->cuts[cut].count; j++)
+                    *sum += (double)row[j] * row[j];
+            }
+    }
+out:
+    return status;
+}
+
+static graft_status add_pass(phase *p, const graft_model *model, int view, double *sum, size_t *rows)
+{
+    graft_status status;
+    graft_loader *loader = NULL;
+    graft_batch batch;
+    GRAFT_TRY(open_views(&loader, p, model, GRAFT_SET_TRAIN, view));
+    graft_executor_attach(p->executor, loader);
+    while ((status = graft_loader_next(loader, &batch)) == GRAFT_OK && !p->job->stopped) {
+        GRAFT_TRY(add_squares(p, &batch, sum));
+        *rows += (size_t)batch.count;
+        if (!p->executor->features)
+            p->job->stopped = tell_progress(p, "features", *rows,
+                                            graft_loader_samples(loader) * (size_t)p->keep.views) != 0;
+    }
+    if (status == GRAFT_DONE)
+        status = GRAFT_OK;
+out:
+    graft_loader_free(loader);
+    return status;
+}
+
+/* A step that suits the features' size: 20 / mean |f|^2 over the views of the training pictures that are
+ * kept, or would be: in the same order, so that the rate has the same bits. */
+static graft_status find_rate(phase *p, const graft_model *model)
+{
+    graft_status status = GRAFT_OK;
+    double sum = 0.0;
+    size_t rows = 0;
+    for (int view = p->keep.first; view < last_pass(p) && !p->job->stopped; view++)
+        GRAFT_TRY(add_pass(p, model, view, &sum, &rows));
+    if (rows > 0 && sum > 0.0 && !p->job->stopped)
+        p->rate = p->body_rate = 20.0 / (sum / (double)rows);
+out:
+    return status;
+}
+
+/* ---- Epochs ---- */
 
 static graft_status train_batch(phase *p, const graft_batch *batch, double *sum)
 {
@@ -400,8 +473,8 @@ graft_status graft_phase_run(graft_fit_job *job, graft_model *model, const graft
     tell_plan(&p, model);
     if (!job->stopped)
         GRAFT_TRY(keep_all(&p, model));
-    if (settings->find_rate)
-        find_rate(&p);
+    if (settings->find_rate && !job->stopped && !model->state.graph->nodes[0].cut)
+        GRAFT_TRY(find_rate(&p, model));
     GRAFT_TRY(run_epochs(&p, &epochs));
     if (p.good_epoch == 0)
         p.best_accuracy = p.best_loss = NAN;

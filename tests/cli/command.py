@@ -1,4 +1,5 @@
 """Running the command, and small pictures to run it on."""
+import atexit
 import os
 import random
 import shutil
@@ -8,6 +9,9 @@ import unittest
 
 BINARY = os.environ["GRAFT_BINARY"]
 SOURCE = os.environ.get("GRAFT_TEST_SOURCE", os.path.join(os.path.dirname(__file__), "..", ".."))
+# Nobody's cache is used, nor filled; each test of CommandTest has one of its own.
+os.environ["XDG_CACHE_HOME"] = CACHE = tempfile.mkdtemp(prefix="graft-test-cache-")
+atexit.register(shutil.rmtree, CACHE, ignore_errors=True)
 COLOURS = {"blue": (40, 60, 200), "green": (50, 180, 60), "red": (210, 50, 40), "yellow": (230, 210, 60)}
 
 
@@ -53,6 +57,8 @@ class CommandTest(unittest.TestCase):
         before = os.getcwd()
         os.chdir(self.folder)
         self.addCleanup(os.chdir, before)
+        os.environ["XDG_CACHE_HOME"] = self.cache = os.path.join(CACHE, self.id())
+        self.addCleanup(os.environ.update, XDG_CACHE_HOME=CACHE)
 
     def refuses(self, status, sentence, *arguments, **options):
         """One sentence on stderr with these words in it, nothing on stdout, this exit status."""

@@ -61,7 +61,7 @@ class Tables(unittest.TestCase):
         given = {name for name, *_ in rows("train")}
         self.assertEqual(given, set(
             "model weights head size loss label-smoothing trainable freeze epochs batch lr body-lr momentum weight-decay "
-            "schedule warmup clip start augment batch-norm val pictures decode folds seed threads workers out force json quiet".split()))
+            "schedule warmup clip start augment views batch-norm val pictures decode cache cache-size folds seed threads workers out force json quiet".split()))
 
 
 class Words(CommandTest):
@@ -114,7 +114,7 @@ class Words(CommandTest):
 
 class Values(CommandTest):
     def test_ranges(self):
-        for name, value in (("epochs", "0"), ("epochs", "2.5"), ("epochs", "many"), ("batch", "-1"), ("batch", "1e3"),
+        for name, value in (("epochs", "0"), ("epochs", "2.5"), ("epochs", "many"), ("batch", "-1"), ("batch", "1e3"), ("views", "0"),
                             ("lr", "-1"), ("lr", "nan"), ("lr", "inf"), ("lr", "0.1x"), ("momentum", "1.5"), ("warmup", "2"),
                             ("folds", "1"), ("threads", "0"), ("seed", "-3"), ("seed", "99999999999999999999"), ("clip", " 1")):
             self.refuses(2, (f"--{name} {value} is not possible", "from"), "train", "DATA", f"--{name}", value)

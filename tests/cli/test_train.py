@@ -90,7 +90,7 @@ class Run(TrainTest):
         expected = {"model": "efficientnet_lite0", "weights": "none", "trainable": "head", "freeze": None, "epochs": 2,
                     "batch": 7, "lr": .05, "body-lr": .05, "momentum": .9, "schedule": "cosine", "warmup": 0, "clip": 0,
                     "start": "zero", "augment": "none", "batch-norm": "still", "val": .2, "pictures": "as-seen",
-                    "folds": None, "seed": 3, "out": "runs/data-1", "force": False, "json": False, "quiet": False}
+                    "folds": None, "cache": "disk", "cache-size": 16 << 30, "seed": 3, "out": "runs/data-1", "force": False, "json": False, "quiet": False}
         for name, value in expected.items():
             if isinstance(value, float):
                 self.assertAlmostEqual(args[name], value, places=6, msg=name)
@@ -204,7 +204,8 @@ class Screen(TrainTest):
         self.assertIn("notes.txt", said["ignored"][0])
         self.assertEqual(said["network"], ["efficientnet_lite0, random weights"])
         self.assertRegex(said["training"][0], r"^_fc, 3\.8 k of 3\.4 M parameters; 3\.4 M frozen, run once a picture$")
-        self.assertRegex(said["memory"][0], r"^\d+ MB planned: weights .* MB, features .*, workspace \d+ MB$")
+        self.assertRegex(said["memory"][0], r"^\d+ MB planned: weights .* MB, features .* on disk, workspace \d+ MB$")
+        self.assertRegex(said["cache"][0], r"^.*graft/features has \d+ kB; 0 of 54 views are there already$")
         self.assertRegex(said["features"][0], r"^54 views, \S+ a second, \d:\d\d$")
         self.assertLessEqual(len(said["epoch"]), 12)
         self.assertTrue(said["epoch"][0].startswith("1/30  loss "))
@@ -242,6 +243,7 @@ class Screen(TrainTest):
         self.assertEqual((data["classes"], data["train"], data["held_out"]), (["blue", "green", "red"], 24, 6))
         self.assertEqual(sorted(s["name"] for s in data["skipped"]), ["blue/early.png", "blue/\ufffd.jpg"])
         self.assertEqual(plan["planned"], plan["weights"] + plan["workspace"] + plan["features"])
+        self.assertEqual((plan["cache"], plan["features"], plan["views"], plan["found"]), ("disk", 0, 54, 0))
         self.assertEqual((epoch["phase"], epoch["epoch"], epoch["epochs"]), ("train", 1, 2))
         self.assertEqual((result["run"], result["epochs"], result["stopped"], result["diverged"]), ("runs/data-1", 2, False, False))
         self.assertEqual(result["held_out"]["count"], 6)

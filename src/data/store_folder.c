@@ -1,0 +1,214 @@
+/* Files are told by their names (NAME-0123456789abcdef.features, and behind that what writing anew appends);
+ * whatever else lies in the folder is left alone. */
+#include "data/store_folder.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <graft/tools.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/status.h"
+#include "base/text.h"
+
+static const char ending[] = ".features";
+
+struct graft_cache_list {
+    char *folder;
+    graft_cache_file *files;
+    size_t count, capacity;
+};
+
+graft_status graft_store_folder(char **folder, const graft_cache *cache)
+{
+    return cache->folder ? graft_duplicate(folder, cache->folder) : graft_cache_path(folder, "features");
+}
+
+graft_status graft_store_open_cache(graft_store **store, const graft_cache *cache, const graft_store_key *key)
+{
+    graft_status status;
+    char *folder = NULL;
+    GRAFT_TRY(graft_store_folder(&folder, cache));
+    status = graft_store_open(store, folder, key);
+    free(folder);
+out:
+    return status;
+}
+
+/* ---- Listing ---- */
+
+/* A file that another process takes away meanwhile is passed over. */
+static graft_status add_file(graft_cache_list *list, const char *path)
+{
+    graft_status status;
+    struct stat about;
+    struct timespec now;
+    graft_store_facts facts;
+    char *copy = NULL;
+    if (stat(path, &about) != 0 || graft_store_read_facts(&facts, path) != GRAFT_OK)
+        return GRAFT_OK;
+    clock_gettime(CLOCK_REALTIME, &now);
+    GRAFT_TRY(graft_duplicate(&copy, path));
+    GRAFT_TRY(GRAFT_GROW(&list->files, list->count, &list->capacity));
+    list->files[list->count++] = (graft_cache_file){
+        .path = copy,
+        .key = facts.key,
+        .bytes = (size_t)about.st_blocks * 512,
+        .row = facts.row,
+        .rows = facts.rows,
+        .age = (double)(now.tv_sec - about.st_mtim.tv_sec) +
+               1e-9 * (double)(now.tv_nsec - about.st_mtim.tv_nsec),
+    };
+    return GRAFT_OK;
+out:
+    free(copy);
+    free(facts.key);
+    return status;
+}
+
+static int by_age(const void *a, const void *b)
+{
+    const graft_cache_file *x = a, *y = b;
+    return x->age != y->age ? (x->age < y->age ? -1 : 1) : strcmp(x->path, y->path);
+}
+
+/* Calls `take` with the path of every file whose name is ours; one that is still being made only if `all`. */
+static graft_status each_file(const char *folder, bool all,
+                              graft_status (*take)(void *context, const char *path), void *context)
+{
+    graft_status status = GRAFT_OK;
+    DIR *open = opendir(folder);
+    if (!open)
+        return errno == ENOENT ? GRAFT_OK : graft_fail_errno(errno, "%s", folder);
+    for (struct dirent *entry; status == GRAFT_OK && (entry = readdir(open));) {
+        char *path = NULL;
+        if (!(all ? strstr(entry->d_name, ending) != NULL : graft_text_ends(entry->d_name, ending)))
+            continue;
+        status = graft_path_join(&path, folder, entry->d_name);
+        if (status == GRAFT_OK)
+            status = take(context, path);
+        free(path);
+    }
+    closedir(open);
+    return status;
+}
+
+static graft_status list_one(void *list, const char *path)
+{
+    return add_file(list, path);
+}
+
+graft_status graft_cache_list_open(graft_cache_list **out, const char *folder)
+{
+    graft_status status;
+    graft_cache_list *list = NULL;
+    const graft_cache cache = {.folder = folder};
+    GRAFT_TRY(GRAFT_NEW(&list));
+    GRAFT_TRY(graft_store_folder(&list->folder, &cache));
+    GRAFT_TRY(each_file(list->folder, false, list_one, list));
+    qsort(list->files, list->count, sizeof *list->files, by_age);
+    *out = list;
+    list = NULL;
+out:
+    graft_cache_list_free(list);
+    return status;
+}
+
+void graft_cache_list_free(graft_cache_list *list)
+{
+    if (!list)
+        return;
+    for (size_t i = 0; i < list->count; i++) {
+        free((char *)(uintptr_t)list->files[i].path);
+        free((char *)(uintptr_t)list->files[i].key);
+    }
+    free(list->files);
+    free(list->folder);
+    free(list);
+}
+
+const char *graft_cache_list_folder(const graft_cache_list *list)
+{
+    return list->folder;
+}
+
+size_t graft_cache_list_count(const graft_cache_list *list)
+{
+    return list->count;
+}
+
+const graft_cache_file *graft_cache_list_at(const graft_cache_list *list, size_t index)
+{
+    return &list->files[index];
+}
+
+/* ---- Clearing ---- */
+
+static graft_status clear_one(void *context, const char *path)
+{
+    size_t *bytes = context;
+    struct stat about;
+    if (stat(path, &about) != 0)
+        return GRAFT_OK;
+    if (unlink(path) != 0 && errno != ENOENT)
+        return graft_fail_errno(errno, "%s: cannot be taken away", path);
+    *bytes += (size_t)about.st_blocks * 512;
+    return GRAFT_OK;
+}
+
+graft_status graft_cache_clear(const char *folder, size_t *bytes)
+{
+    graft_status status;
+    char *path = NULL;
+    const graft_cache cache = {.folder = folder};
+    size_t sum = 0;
+    GRAFT_TRY(graft_store_folder(&path, &cache));
+    GRAFT_TRY(each_file(path, true, clear_one, &sum));
+    *bytes = sum;
+out:
+    free(path);
+    return status;
+}
+
+/* ---- Room ---- */
+
+graft_status graft_store_make_room(const graft_store *store, const graft_cache *cache, uint64_t bytes)
+{
+    graft_status status;
+    graft_cache_list *list = NULL;
+    char *folder = NULL;
+    uint64_t sum = bytes;
+    GRAFT_TRY(graft_store_folder(&folder, cache));
+    GRAFT_TRY(graft_cache_list_open(&list, folder));
+    for (size_t i = 0; i < list->count; i++)
+        sum += list->files[i].bytes;
+    for (size_t i = list->count; i-- > 0 && sum > cache->size;) {
+        const graft_cache_file *file = &list->files[i];
+        if (strcmp(file->path, graft_store_path(store)) == 0 || unlink(file->path) != 0)
+            continue;
+        sum -= file->bytes;
+    }
+    if (sum > cache->size)
+        status = graft_fail(GRAFT_EEXISTS, "%s: %.1f MB would be needed there and %.1f MB are allowed",
+                            folder, 1e-6 * (double)sum, 1e-6 * (double)cache->size);
+out:
+    graft_cache_list_free(list);
+    free(folder);
+    return status;
+}
+
+uint64_t graft_store_free_bytes(const graft_store *store)
+{
+    struct statvfs about;
+    if (statvfs(graft_store_path(store), &about) != 0)
+        return 0;
+    return (uint64_t)about.f_bavail * about.f_frsize;
+}
