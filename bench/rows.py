@@ -44,6 +44,9 @@ class Place:
         said = subprocess.run([self.graft, "help", "train"], capture_output=True, text=True, check=True).stdout
         return option in said
 
+    def cache(self, kind):
+        return ["--cache", kind] if self.knows("--cache") else []
+
     def torch(self):
         return [peer for peer in TORCH if peer in self.present]
 
@@ -153,7 +156,7 @@ def graft_chapter(place, cache):
              place.weights(), "--head", "linear(4096) relu dropout(0.5) linear", "--start", "pytorch", "--epochs", "10",
              "--batch", "8", "--lr", ".001", "--schedule", "constant", "--weight-decay", "0", "--augment", "none",
              "--val", "0", "--threads", place.threads, "--out", os.path.join(place.work, "chapter"), "--force", "--quiet"]
-    return words + (["--cache", cache] if place.knows("--cache") else [])
+    return words + place.cache(cache)
 
 
 def chapter_side(place, peer, way):
@@ -163,7 +166,7 @@ def chapter_side(place, peer, way):
 
 def chapter(place):
     best = place.torch()[-1:]
-    return {"graft": Whole(graft_chapter(place, "none"), "graft", "nothing kept on disk"),
+    return {"graft": Whole(graft_chapter(place, "memory"), "graft", "nothing kept on disk"),
             **{"%s, as the chapter has it" % NAMES[peer]: chapter_side(place, peer, "written") for peer in place.torch()},
             **{"%s, tuned" % NAMES[peer]: chapter_side(place, peer, "tuned") for peer in best},
             **{"%s, features kept by hand" % NAMES[peer]: chapter_side(place, peer, "kept") for peer in best}}
@@ -181,7 +184,7 @@ def lite0_head(place):
     """As tutorials write it the frozen backbone runs every epoch, held-out pictures too."""
     data, model = place.photographs(), os.path.join(place.work, "model.pt")
     result = {"graft": Whole([place.graft, "train", data, "--epochs", "5", "--out", os.path.join(place.work, "head"),
-                              "--force", "--quiet", "--threads", place.threads], "graft")}
+                              "--force", "--quiet", "--threads", place.threads, *place.cache("memory")], "graft")}
     for peer in place.torch():
         command = [peers.python_of(peer), script("tutorial.py"), "head", data, model, "--epochs", "5", "--threads",
                    place.threads]
@@ -194,7 +197,8 @@ def lite0_training(place):
     data = place.photographs()
     model = os.path.join(place.work, "model.pt")
     return {"graft": Whole([place.graft, "train", data, "--trainable", "all", "--start", "zero", "--epochs", "1", "--out",
-                            os.path.join(place.work, "all"), "--force", "--quiet", "--threads", place.threads], "graft"),
+                            os.path.join(place.work, "all"), "--force", "--quiet", "--threads", place.threads,
+                            *place.cache("memory")], "graft"),
             **{"%s, two loader workers" % NAMES[peer]:
                Whole([peers.python_of(peer), script("tutorial.py"), "all", data, model, "--threads", place.threads], peer)
                for peer in place.torch()}}
@@ -236,7 +240,7 @@ def many_pictures(place):
         words = [place.graft, "train", place.small(count), "--weights", "none", "--size", "32", "--augment", "none",
                  "--epochs", "2", "--val", "0", "--out", os.path.join(place.work, "small"), "--force", "--quiet",
                  "--threads", place.threads]
-        return Whole(words + (["--cache", "disk"] if place.knows("--cache") else []), "graft", units=count)
+        return Whole(words + place.cache("disk"), "graft", units=count)
     return {"graft": train(60000), "graft, 600 pictures": train(600)}
 
 

@@ -3,7 +3,6 @@
 #include "train/keep.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "base/memory.h"
 #include "base/status.h"
@@ -118,11 +117,11 @@ static void try_memory(graft_keep *keep, const graft_executor *e)
 {
     size_t bytes = keep->wanted * e->row * sizeof(float), left = graft_memory_available();
     bool fits = left == 0 || bytes <= left / 2;
-    size_t used = strlen(keep->word);
     if (keep->kind == GRAFT_CACHE_AUTO && !fits) {
         keep->kind = GRAFT_CACHE_NONE;
-        snprintf(keep->word + used, sizeof keep->word - used,
-                 "; in memory %.1f MB would be more than half of what is free", 1e-6 * (double)bytes);
+        graft_fail(GRAFT_EEXISTS, "%s; in memory %.1f MB would be more than half of what is free", keep->word,
+                   1e-6 * (double)bytes);
+        take_word(keep);
         return;
     }
     keep->kind = GRAFT_CACHE_MEMORY;
