@@ -25,6 +25,7 @@ typedef struct rig {
     graft_constants constants;
     graft_plan_tensor *tensors; /* owned, value and gradient */
     bool fresh;
+    bool direct;        /* no Winograd */
     bool without_drops; /* dropout is the identity also where it trains */
     graft_loss loss;
     graft_drop_source drops;
@@ -139,6 +140,7 @@ static inline void run_open(run *u, rig *r, int batch, bool training, bool move_
         .tensors = r->tensors,
         .batch = batch,
         .part = GRAFT_PLAN_BACKBONE,
+        .direct = r->direct,
         .move_statistics = move_statistics,
         .loss = r->loss,
         .drops = r->without_drops ? NULL : &r->drops,

@@ -1,4 +1,4 @@
-/* What the plans of EfficientNet-Lite0 are made of: nothing of oneDNN's reference kernels, and no activation
+/* What the plans of networks are made of: nothing of oneDNN's reference kernels, and no activation
  * is brought from one layout to another on the way, but where it comes from outside or goes there. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,15 +12,25 @@
 
 #include "zoo/zoo.h"
 
+/* Rows are plain: what a flatten reads, and in backward what it gives. */
+static bool is_at_rows(const graft_graph *graph, const graft_node *node)
+{
+    for (size_t i = 0; i < graph->count; i++)
+        if (graph->nodes[i].op->is_view && graph->nodes[i].inputs[0] == node->index)
+            return true;
+    return node->op->is_view;
+}
+
 /* Whether a step is at an end of its part: its node reads the picture or what crosses the cut or makes it, or
- * there is one pixel a channel (the pool's output). */
+ * there is one pixel a channel (the pool's output), or rows begin. */
 static bool is_at_an_end(const graft_graph *graph, const graft_plan_step *step)
 {
     const graft_node *node = graft_graph_find(graph, step->node);
     for (int i = 0; node && i < node->input_count; i++)
         if (node->inputs[i] == 0 || graph->nodes[node->inputs[i]].cut)
             return true;
-    return (node && node->cut) || step->reorders->dims[2] * step->reorders->dims[3] == 1;
+    return (node && (node->cut || is_at_rows(graph, node))) ||
+           step->reorders->dims[2] * step->reorders->dims[3] == 1;
 }
 
 static bool is_activation(const graft_shape *shape, int64_t batch)
@@ -46,9 +56,11 @@ static void check_plan(const graft_graph *graph, const graft_plan *plan, int64_t
                       graft_plan_step_count(plan), reorders, graft_plan_workspace(plan) >> 20);
 }
 
+enum { SLICE = 8 };
+
 static void check_pattern(const char *pattern, bool moves)
 {
-    enum { SLICE = 8, BATCH = 2 };
+    enum { BATCH = 2 };
     rig r;
     run u;
     int matched;
@@ -108,6 +120,41 @@ static void test_all_layers_with_statistics_that_move(void **state)
         check_pattern("*", true);
 }
 
+/* Networks of which Winograd's method has a part; with pictures of this size a part only of what it suits. */
+static void check_network(const char *name, const char *head, int size)
+{
+    rig r;
+    run u;
+    int matched;
+    char what[128];
+    graft_graph *graph;
+    assert_ok(graft_zoo_build(&graph, graft_zoo_row_of(graft_network_find(name)), 10, size));
+    graft_graph_mark(graph, head, true, &matched);
+    assert_int_equal(matched, 1);
+    rig_open(&r, graph, 2);
+    run_open(&u, &r, SLICE, false, false);
+    snprintf(what, sizeof what, "%s: backbone", name);
+    check_plan(graph, u.backbone, SLICE, what);
+    run_close(&u);
+    graft_graph_mark(graph, "*", true, &matched);
+    graft_graph_bound(graph);
+    run_open(&u, &r, SLICE, true, false);
+    snprintf(what, sizeof what, "%s: training", name);
+    check_plan(graph, u.upper, SLICE, what);
+    run_close(&u);
+    rig_close(&r);
+}
+
+static void test_networks_in_which_methods_mix(void **state)
+{
+    (void)state;
+    if (!is_new_enough())
+        return;
+    check_network("resnet18", "fc", 96);
+    check_network("googlenet", "fc", 128);
+    check_network("densenet121", "classifier", 96);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -115,6 +162,7 @@ int main(void)
         cmocka_unit_test(test_the_last_blocks),
         cmocka_unit_test(test_all_layers),
         cmocka_unit_test(test_all_layers_with_statistics_that_move),
+        cmocka_unit_test(test_networks_in_which_methods_mix),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -24,12 +24,14 @@ static const option options[] = {
      .kind = OPTION_INTEGER, 0, 4096},
     {"threads", "N", "the cores this process may use", "with --plan: threads of the arithmetic",
      .kind = OPTION_INTEGER, 1, 1024},
+    {"kernels", "rule|direct", "rule", "with --plan: direct: no Winograd", .kind = OPTION_WORD,
+     .words = "rule|direct"},
     {"json", NULL, NULL, "one JSON object on stdout", FLAG},
     {.name = NULL},
 };
 
 /* Options that need another, or a network. */
-static const char *const of_plans[] = {"time", "batch", "threads"};
+static const char *const of_plans[] = {"time", "batch", "threads", "kernels"};
 static const char *const of_networks[] = {"trainable", "freeze", "plan"};
 
 /* ---- A name that is nothing ---- */
@@ -60,6 +62,7 @@ static int show_model(graft_model *model, const arguments *given)
     const inspect_plan_options asked = {
         .batch = (int)argument_integer(given, "batch", 32),
         .threads = (int)argument_integer(given, "threads", graft_cores()),
+        .kernels = (graft_kernels)argument_word(given, "kernels", GRAFT_KERNELS_RULE),
         .time = argument_given(given, "time"),
         .json = argument_given(given, "json"),
     };

@@ -17,6 +17,7 @@ int inspect_network(const graft_model *model, bool json);
 typedef struct inspect_plan_options {
     int batch; /* of training; 0: prediction */
     int threads;
+    graft_kernels kernels;
     bool time, json;
 } inspect_plan_options;
 

@@ -130,6 +130,7 @@ int inspect_plan(graft_model *model, const inspect_plan_options *asked)
     int status = EXIT_FAILED;
     options.batch = asked->batch;
     options.threads = asked->threads;
+    options.kernels = asked->kernels;
     if (graft_executor_create(&executor, model, &options) != GRAFT_OK ||
         (asked->batch == 0 && graft_executor_plan_prediction(executor) != GRAFT_OK) ||
         (asked->time && graft_executor_time_steps(executor, ROUNDS) != GRAFT_OK))

@@ -1,9 +1,16 @@
-/* Convolutions. oneDNN chooses each layout itself: on AVX2 and AVX-512 that is blocked by channels. */
+/* Convolutions, directly or by Winograd's method (Lavin and Gray, "Fast algorithms for convolutional neural
+ * networks", 2016), which does a 3x3 convolution with a fourth of the multiplications. oneDNN has it for
+ * AVX-512 and only in some of its versions: it is asked for and, where it is refused, the direct kernel
+ * stands in. */
 #include "kernels/primitive.h"
 
 #include <string.h>
 
 #include "base/status.h"
+
+/* What Winograd's method may take beside its tensors: transformed inputs and outputs, all of a batch at once,
+ * would become the larger part of a training's memory. */
+enum { SCRATCH_MOST = 256 << 20 };
 
 typedef struct descriptors {
     dnnl_memory_desc_t x, weight, bias, y;
@@ -18,6 +25,19 @@ graft_shape graft_convolution_weight_shape(const graft_convolution *c)
                        c->kernel_width);
 }
 
+static dnnl_format_tag_t tag_of(graft_form form, int64_t channels)
+{
+    switch (form) {
+    case GRAFT_FORM_CHANNELS_LAST:
+        return dnnl_nhwc;
+    case GRAFT_FORM_BLOCKED:
+        return channels <= GRAFT_PICTURE_CHANNELS ? dnnl_nchw : dnnl_nChw16c;
+    case GRAFT_FORM_ANY:
+        break;
+    }
+    return dnnl_format_tag_any;
+}
+
 static graft_status describe(descriptors *d, const graft_convolution *c)
 {
     graft_status status;
@@ -25,11 +45,10 @@ static graft_status describe(descriptors *d, const graft_convolution *c)
     graft_shape weight = graft_convolution_weight_shape(c);
     graft_shape x = GRAFT_SHAPE(c->batch, c->channels_in, c->height_in, c->width_in);
     graft_shape y = GRAFT_SHAPE(c->batch, c->channels_out, c->height_out, c->width_out);
-    dnnl_format_tag_t form = c->channels_last ? dnnl_nhwc : dnnl_format_tag_any;
-    GRAFT_TRY(graft_descriptor_of(&d->x, &x, form));
+    GRAFT_TRY(graft_descriptor_of(&d->x, &x, tag_of(c->form, c->channels_in)));
     GRAFT_TRY(graft_descriptor_any(&d->weight, weight.rank, weight.dims));
     GRAFT_TRY(graft_descriptor_plain(&d->bias, 1, (int64_t[]){c->channels_out}));
-    GRAFT_TRY(graft_descriptor_of(&d->y, &y, form));
+    GRAFT_TRY(graft_descriptor_of(&d->y, &y, tag_of(c->form, c->channels_out)));
     d->strides[0] = d->strides[1] = c->stride;
     d->pad_begin[0] = c->pad_top;
     d->pad_begin[1] = c->pad_left;
@@ -39,9 +58,31 @@ out:
     return status;
 }
 
-graft_status graft_convolution_forward(graft_kernel **kernel, graft_device *device,
-                                       const graft_convolution *c, bool bias, bool residual,
-                                       const graft_post_op *post_ops, int post_count, bool training)
+static dnnl_alg_kind_t method_of(const graft_convolution *c)
+{
+    return c->winograd ? dnnl_convolution_winograd : dnnl_convolution_direct;
+}
+
+/* A kernel by Winograd's method was refused, or is not taken: the direct one stands in. */
+static bool is_refused(graft_status status, graft_kernel *kernel)
+{
+    if (status == GRAFT_OK && kernel->scratch > SCRATCH_MOST) {
+        graft_kernel_free(kernel);
+        return true;
+    }
+    return status == GRAFT_EUNSUPPORTED;
+}
+
+static graft_convolution directly(const graft_convolution *c)
+{
+    graft_convolution direct = *c;
+    direct.winograd = false;
+    return direct;
+}
+
+static graft_status make_forward(graft_kernel **kernel, graft_device *device, const graft_convolution *c,
+                                 bool bias, bool residual, const graft_post_op *post_ops, int post_count,
+                                 bool training)
 {
     graft_status status;
     descriptors d;
@@ -55,9 +96,8 @@ graft_status graft_convolution_forward(graft_kernel **kernel, graft_device *devi
     };
     GRAFT_TRY(describe(&d, c));
     GRAFT_TRY_DNNL(dnnl_convolution_forward_desc_init(
-                       &operation, training ? dnnl_forward_training : dnnl_forward_inference,
-                       dnnl_convolution_direct, &d.x, &d.weight, bias ? &d.bias : NULL, &d.y, d.strides,
-                       d.pad_begin, d.pad_end),
+                       &operation, training ? dnnl_forward_training : dnnl_forward_inference, method_of(c),
+                       &d.x, &d.weight, bias ? &d.bias : NULL, &d.y, d.strides, d.pad_begin, d.pad_end),
                    "convolution");
     GRAFT_TRY(graft_attributes_create(&attributes, residual, post_ops, post_count));
     GRAFT_TRY(
@@ -68,8 +108,34 @@ out:
     return status;
 }
 
-graft_status graft_convolution_backward_data(graft_kernel **kernel, graft_device *device,
-                                             const graft_convolution *c)
+graft_status graft_convolution_forward(graft_kernel **kernel, graft_device *device,
+                                       const graft_convolution *c, bool bias, bool residual,
+                                       const graft_post_op *post_ops, int post_count, bool training)
+{
+    graft_convolution direct = directly(c);
+    graft_kernel *made = NULL;
+    graft_status status = make_forward(&made, device, c, bias, residual, post_ops, post_count, training);
+    if (c->winograd && is_refused(status, made))
+        status = make_forward(&made, device, &direct, bias, residual, post_ops, post_count, training);
+    if (status == GRAFT_OK)
+        *kernel = made;
+    return status;
+}
+
+bool graft_convolution_has_winograd(graft_device *device, const graft_convolution *c)
+{
+    graft_convolution asked = *c;
+    graft_kernel *kernel = NULL;
+    asked.winograd = true;
+    graft_status status = make_forward(&kernel, device, &asked, true, false, NULL, 0, false);
+    if (status != GRAFT_OK || is_refused(status, kernel))
+        return false;
+    graft_kernel_free(kernel);
+    return true;
+}
+
+static graft_status make_backward_data(graft_kernel **kernel, graft_device *device,
+                                       const graft_convolution *c)
 {
     graft_status status;
     descriptors d;
@@ -81,15 +147,27 @@ graft_status graft_convolution_backward_data(graft_kernel **kernel, graft_device
         {DNNL_ARG_DIFF_SRC, dnnl_query_diff_src_md, 0, GRAFT_WRITES},
     };
     GRAFT_TRY(describe(&d, c));
-    GRAFT_TRY(graft_convolution_forward(&hint, device, c, false, false, NULL, 0, true));
-    GRAFT_TRY_DNNL(dnnl_convolution_backward_data_desc_init(&operation, dnnl_convolution_direct, &d.x,
-                                                            &d.weight, &d.y, d.strides, d.pad_begin,
-                                                            d.pad_end),
+    GRAFT_TRY(make_forward(&hint, device, c, false, false, NULL, 0, true));
+    GRAFT_TRY_DNNL(dnnl_convolution_backward_data_desc_init(&operation, method_of(c), &d.x, &d.weight, &d.y,
+                                                            d.strides, d.pad_begin, d.pad_end),
                    "convolution, gradient of the input");
     GRAFT_TRY(graft_primitive_create(kernel, device, "convolution, gradient of the input", &operation, NULL,
                                      hint, arguments, 3));
 out:
     graft_kernel_free(hint);
+    return status;
+}
+
+graft_status graft_convolution_backward_data(graft_kernel **kernel, graft_device *device,
+                                             const graft_convolution *c)
+{
+    graft_convolution direct = directly(c);
+    graft_kernel *made = NULL;
+    graft_status status = make_backward_data(&made, device, c);
+    if (c->winograd && is_refused(status, made))
+        status = make_backward_data(&made, device, &direct);
+    if (status == GRAFT_OK)
+        *kernel = made;
     return status;
 }
 
@@ -102,8 +180,8 @@ static bool is_slow_depthwise(const graft_kernel *kernel, const graft_convolutio
            c->kernel_height <= 7 && c->kernel_width <= 7 && !strstr(kernel->implementation, "jit_dw");
 }
 
-graft_status graft_convolution_backward_weights(graft_kernel **kernel, graft_device *device,
-                                                const graft_convolution *c, bool bias)
+static graft_status make_backward_weights(graft_kernel **kernel, graft_device *device,
+                                          const graft_convolution *c, bool bias)
 {
     graft_status status;
     descriptors d;
@@ -116,10 +194,10 @@ graft_status graft_convolution_backward_weights(graft_kernel **kernel, graft_dev
         {DNNL_ARG_DIFF_BIAS, dnnl_query_diff_weights_md, 1, bias ? GRAFT_WRITES : GRAFT_UNUSED},
     };
     GRAFT_TRY(describe(&d, c));
-    GRAFT_TRY(graft_convolution_forward(&hint, device, c, bias, false, NULL, 0, true));
-    GRAFT_TRY_DNNL(dnnl_convolution_backward_weights_desc_init(&operation, dnnl_convolution_direct, &d.x,
-                                                               &d.weight, bias ? &d.bias : NULL, &d.y,
-                                                               d.strides, d.pad_begin, d.pad_end),
+    GRAFT_TRY(make_forward(&hint, device, c, bias, false, NULL, 0, true));
+    GRAFT_TRY_DNNL(dnnl_convolution_backward_weights_desc_init(&operation, method_of(c), &d.x, &d.weight,
+                                                               bias ? &d.bias : NULL, &d.y, d.strides,
+                                                               d.pad_begin, d.pad_end),
                    "convolution, gradient of the weights");
     GRAFT_TRY(graft_primitive_create(&made, device, "convolution, gradient of the weights", &operation, NULL,
                                      hint, arguments, 4));
@@ -131,5 +209,18 @@ graft_status graft_convolution_backward_weights(graft_kernel **kernel, graft_dev
     }
 out:
     graft_kernel_free(hint);
+    return status;
+}
+
+graft_status graft_convolution_backward_weights(graft_kernel **kernel, graft_device *device,
+                                                const graft_convolution *c, bool bias)
+{
+    graft_convolution direct = directly(c);
+    graft_kernel *made = NULL;
+    graft_status status = make_backward_weights(&made, device, c, bias);
+    if (c->winograd && is_refused(status, made))
+        status = make_backward_weights(&made, device, &direct, bias);
+    if (status == GRAFT_OK)
+        *kernel = made;
     return status;
 }

@@ -141,12 +141,40 @@ static bool stays_last(graft_lowering *l, const graft_node *node, const graft_co
            (depthwise || (!has_backward(l, node) && c->channels_in * c->width_in <= ROW));
 }
 
+/* Fewer pixels do not repay reading the transformed weights, which are four times as large. */
+static bool suits(const graft_convolution *c)
+{
+    enum { CHANNELS = 64, PIXELS = 1024 };
+    return c->kernel_height == 3 && c->kernel_width == 3 && c->stride == 1 && c->groups == 1 &&
+           c->channels_in >= CHANNELS && c->batch * c->height_out * c->width_out >= PIXELS;
+}
+
+static bool suits_winograd(graft_lowering *l, const graft_node *node)
+{
+    graft_shape x = graft_lowering_input_shape(l, node, 0);
+    graft_convolution c = geometry(node->attributes, &x);
+    return suits(&c) && graft_convolution_has_winograd(graft_lowering_device(l), &c);
+}
+
 static graft_convolution convolution_of(graft_lowering *l, const graft_node *node)
 {
     graft_shape x = graft_lowering_input_shape(l, node, 0);
     graft_convolution c = geometry(node->attributes, &x);
-    c.channels_last = stays_last(l, node, &c);
+    bool depthwise = c.groups == c.channels_in && c.groups == c.channels_out;
+    if (graft_lowering_uses_winograd(l)) {
+        c.winograd = suits(&c);
+        c.form = c.groups == 1 || depthwise ? GRAFT_FORM_BLOCKED : GRAFT_FORM_ANY;
+    } else if (stays_last(l, node, &c)) {
+        c.form = GRAFT_FORM_CHANNELS_LAST;
+    }
     return c;
+}
+
+/* Of a weight that changes oneDNN's kernel for training transforms it itself as it runs; packing it for the
+ * other one would take longer than the convolution. */
+static bool is_as_in_training(graft_lowering *l, const graft_node *node, const graft_convolution *c)
+{
+    return has_backward(l, node) || (c->winograd && graft_lowering_weight_changes(l, node));
 }
 
 static graft_status forward(graft_lowering *l, const graft_node *node)
@@ -164,7 +192,8 @@ static graft_status forward(graft_lowering *l, const graft_node *node)
     if (bias)
         GRAFT_TRY(graft_lowering_parameter(l, node, "bias", &values[2]));
     GRAFT_TRY(graft_convolution_forward(&kernel, graft_lowering_device(l), &c, bias,
-                                        residual != GRAFT_NO_VALUE, post_ops, count, has_backward(l, node)));
+                                        residual != GRAFT_NO_VALUE, post_ops, count,
+                                        is_as_in_training(l, node, &c)));
     GRAFT_TRY(graft_lowering_emit(l, kernel, values));
     graft_lowering_set_output(l, node, values[3]);
 out:
@@ -219,6 +248,7 @@ const graft_op graft_op_conv2d = {
     .initialize = initialize,
     .forward = forward,
     .backward = backward,
+    .suits_winograd = suits_winograd,
     .absorbs_affine = true,
     .takes_post_ops = true,
 };

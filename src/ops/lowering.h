@@ -21,6 +21,10 @@ int64_t graft_lowering_batch(const graft_lowering *lowering);
 bool graft_lowering_trains(const graft_lowering *lowering, const graft_node *node);
 /* Batch norm of this plan uses the batch's statistics where it trains. */
 bool graft_lowering_moves_statistics(const graft_lowering *lowering);
+/* Convolutions of this plan that suit Winograd's method are computed by it, and all lie in blocks. */
+bool graft_lowering_uses_winograd(const graft_lowering *lowering);
+/* The node's weight, as it is after folding, is another in every step of a training. */
+bool graft_lowering_weight_changes(const graft_lowering *lowering, const graft_node *node);
 /* Dropout and stochastic depth are on; the key and the counter of their numbers. */
 const graft_drop_source *graft_lowering_drop_source(const graft_lowering *lowering);
 

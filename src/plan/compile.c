@@ -215,6 +215,25 @@ static void want_folded_gradients(graft_lowering *l)
             l->needs_gradient[i] |= l->needs_gradient[l->groups[i].affine];
 }
 
+/* Winograd's method wants blocks of channels. Without a backward oneDNN likes channels last better, where
+ * other convolutions are up to a tenth faster (with a stride a third), and a reorder before and behind each
+ * that is Winograd's costs more than that: so a whole plan goes in blocks, if enough of it is Winograd's.
+ * With a backward it goes in blocks anyhow. */
+static void choose_method(graft_lowering *l)
+{
+    enum { PARTS = 4 };
+    const graft_graph *graph = l->request->graph;
+    int64_t all = 0, suited = 0;
+    for (size_t i = 0; i < graph->count; i++) {
+        const graft_node *node = &graph->nodes[i];
+        int64_t macs = l->in_part[i] && node->op->macs ? node->op->macs(node, node->input_shapes) : 0;
+        all += macs;
+        if (macs > 0 && node->op->suits_winograd && node->op->suits_winograd(l, node))
+            suited += macs;
+    }
+    l->winograd = suited > 0 && (l->request->training || suited >= all / PARTS);
+}
+
 static graft_status lower(graft_lowering *l)
 {
     graft_status status;
@@ -223,6 +242,8 @@ static graft_status lower(graft_lowering *l)
     graft_group_nodes(l->groups, l->request->graph, l->in_part, l->visible, l->request->training,
                       l->request->move_statistics);
     want_folded_gradients(l);
+    if (!l->request->direct)
+        choose_method(l);
     GRAFT_TRY(add_inputs(l));
     GRAFT_TRY(lower_forward(l));
     GRAFT_TRY(add_outputs(l));

@@ -67,6 +67,7 @@ struct graft_lowering {
     const graft_plan_request *request;
     graft_plan *plan;
     bool *in_part, *visible, *needs_gradient;
+    bool winograd; /* where it suits; then convolutions lie in blocks */
     graft_group *groups;
     graft_value *forward;  /* [node] */
     graft_value *gradient; /* [node] */

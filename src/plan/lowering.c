@@ -27,6 +27,11 @@ bool graft_lowering_moves_statistics(const graft_lowering *l)
     return l->request->move_statistics;
 }
 
+bool graft_lowering_uses_winograd(const graft_lowering *l)
+{
+    return l->winograd;
+}
+
 const graft_drop_source *graft_lowering_drop_source(const graft_lowering *l)
 {
     return l->request->drops;
@@ -352,10 +357,15 @@ out:
     return status;
 }
 
-bool graft_lowering_wants_weights(const graft_lowering *l, const graft_node *node)
+bool graft_lowering_weight_changes(const graft_lowering *l, const graft_node *node)
 {
     int affine = l->groups[node->index].affine;
-    return l->request->training && (node->trains || (affine >= 0 && l->request->graph->nodes[affine].trains));
+    return node->trains || (affine >= 0 && l->request->graph->nodes[affine].trains);
+}
+
+bool graft_lowering_wants_weights(const graft_lowering *l, const graft_node *node)
+{
+    return l->request->training && graft_lowering_weight_changes(l, node);
 }
 
 graft_status graft_lowering_add_weight_gradients(graft_lowering *l, const graft_node *node,

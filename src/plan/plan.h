@@ -25,6 +25,7 @@ typedef struct graft_plan_request {
     bool training; /* with loss and backward */
     graft_loss loss;
     float label_smoothing;          /* of cross-entropy */
+    bool direct;                    /* no Winograd: its weights take long to pack, which few runs repay */
     bool move_statistics;           /* training batch norm uses the batch's statistics */
     const graft_drop_source *drops; /* NULL: dropout and stochastic depth are the identity */
     const bool *fresh;              /* gradients are written where it is set and added where not */

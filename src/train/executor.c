@@ -198,6 +198,7 @@ graft_status graft_executor_plan(graft_executor *e, graft_plan_part part, bool t
         .training = training,
         .loss = e->options.loss,
         .label_smoothing = e->options.label_smoothing,
+        .direct = e->options.kernels == GRAFT_KERNELS_DIRECT || (batch == 1 && !training),
         .move_statistics = e->options.batch_norm == GRAFT_BATCH_NORM_TRAIN,
         .drops = e->options.stochastic ? &e->drops : NULL,
         .fresh = &e->fresh,
