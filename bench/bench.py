@@ -19,7 +19,7 @@ import sample
 import table
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-MOST_SECONDS = 100.0  # of samples a side; a slower one is sampled less often
+MOST_SECONDS = 60.0  # of samples a side; a slower one is sampled less often
 
 
 def arguments():
@@ -48,7 +48,7 @@ def roofline(given):
 
 
 def fastest(sides, against):
-    names = [name for name in list(sides)[1:] if name.startswith(against)]
+    names = [name for name in list(sides)[1:] if against in name]
     return min(names, key=lambda name: sides[name]["median"], default=None)
 
 
@@ -56,22 +56,38 @@ def spread(side):
     return (side["most"] - side["least"]) / side["median"]
 
 
-def measure(name, place, given):
+def measure(name, place, given, result):
     row = rows.ROWS[name]
     entry = {"work": row.title, "aim": row.aim, "threads": given.threads,
              "when": datetime.date.today().isoformat()}
+    if row.part_of:
+        return dict(entry, **part(result, row))
     sides = row.sides(place)
     if isinstance(sides, str):
         return dict(entry, without=sides)
     sample.interleaved(sides, given.rounds, given.threads, MOST_SECONDS)
     found = {side: of_side.summary() for side, of_side in sides.items()}
-    best = fastest(found, row.against)
-    entry.update(sides=found, against=best, unsteady=sample.unsteadiness(sides),
-                 ratio=found[best]["median"] / found["graft"]["median"] if best else None,
-                 spread=max(spread(found["graft"]), spread(found[best])) if best else spread(found["graft"]))
+    entry.update(compared(found, row), unsteady=sample.unsteadiness(sides))
     if name == "predict":
         entry["installed"] = installed.sizes(given.build)
     return entry
+
+
+def part(result, row):
+    """A row that was measured in another one's turns, as another side of graft's."""
+    whole, own = row.part_of
+    sides = result["rows"].get(whole, {}).get("sides", {})
+    if own not in sides:
+        return {"without": "not measured with the row %s" % whole}
+    found = {"graft": sides[own], **{name: side for name, side in sides.items() if not name.startswith("graft")}}
+    return dict(compared(found, row), unsteady=result["rows"][whole]["unsteady"])
+
+
+def compared(found, row):
+    best = fastest(found, row.against)
+    widest = max(spread(found[name]) for name in ("graft", best) if name)
+    return {"sides": found, "against": best, "spread": widest,
+            "ratio": found[best]["median"] / found["graft"]["median"] if best else None}
 
 
 def main():
@@ -91,7 +107,7 @@ def main():
     for name in given.rows or rows.ROWS:
         print("%s: %s" % (name, rows.ROWS[name].title), flush=True)
         result["roofline"] = roofline(given)
-        result["rows"][name] = measure(name, place, given)
+        result["rows"][name] = measure(name, place, given, result)
         result["rows"] = {row: result["rows"][row] for row in rows.ROWS if row in result["rows"]}
         write(path, json.dumps(result, indent=1) + "\n")
         print("    " + table.sentence(result["rows"][name]), flush=True)

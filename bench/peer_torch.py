@@ -62,8 +62,9 @@ def compiled_channels_last(model, x):
     return compiled(*channels_last(model, x))
 
 
-FORWARD = [as_is, channels_last, compiled, compiled_channels_last] if CURRENT else [as_is, frozen, frozen_channels_last]
-STEP = [as_is, channels_last, compiled_channels_last] if CURRENT else [as_is, channels_last]
+# Beside what is written, which is a side of its own.
+FORWARD = [channels_last, compiled, compiled_channels_last] if CURRENT else [frozen, frozen_channels_last]
+STEP = [channels_last, compiled_channels_last] if CURRENT else [channels_last]
 
 
 def seconds_of(call, least=LEAST_SECONDS):
@@ -77,7 +78,7 @@ def seconds_of(call, least=LEAST_SECONDS):
 def fastest(ways, prepare):
     """The preparations are tried one after another; what fails is no way."""
     best = None
-    for way in ways:
+    for way in ways if len(ways) > 1 else ():
         try:
             call = prepare(way)
             for _ in range(2):
@@ -88,7 +89,7 @@ def fastest(ways, prepare):
             continue
         if best is None or seconds < best[0]:
             best = seconds, way.__name__
-    return best[1]
+    return best[1] if best else ways[0].__name__
 
 
 def prepared(given, ways, prepare):
