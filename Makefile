@@ -77,7 +77,7 @@ fuzz:
 # BENCH_PICTURES= is a folder with train/ and val/ in place of made pictures.
 BENCH = PYTHONPATH=$(BUILD)/reference-python /usr/bin/python3 -B
 bench:
-	@scripts/install-dependencies.sh build check
+	@scripts/install-dependencies.sh build check bench
 	@scripts/get-reference.sh $(BUILD)/reference-python
 	@$(MAKE) --no-print-directory all weights
 	@cmake --build $(BUILD) -j $(JOBS) --target bench_side bench_roofline

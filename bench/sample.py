@@ -146,19 +146,25 @@ class Whole(Side):
         self.said.close()
 
 
+def tell(number, name, side):
+    print("    round %d  %-44s %10.3g s" % (number, name, side.seconds[-1]), flush=True)
+
+
 def interleaved(sides, rounds, threads, most_seconds):
     """Fills in the samples of {name: Side}, A B A B; a side that has used up its seconds is passed over."""
     opened = []
     try:
-        for side in sides.values():
+        for name, side in sides.items():
             opened.append(side)
             side.open(threads)
+            if side.seconds:
+                tell(1, name, side)
         for number in range(rounds):
             for name, side in sides.items():
                 if len(side.seconds) > number or sum(side.seconds) * side.units > most_seconds:
                     continue
                 side.take()
-                print("    round %d  %-44s %10.3g s" % (number + 1, name, side.seconds[-1]), flush=True)
+                tell(number + 1, name, side)
     finally:
         for side in opened:
             side.close()

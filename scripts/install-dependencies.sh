@@ -1,11 +1,12 @@
 #!/bin/sh
-# Installs Debian packages that are missing: install-dependencies.sh [--look] build|check|demo...
+# Installs Debian packages that are missing: install-dependencies.sh [--look] build|check|demo|bench...
 # With --look nothing is installed: what is missing is named, with the command that installs it.
 set -eu
 
 build="gcc libc6-dev make cmake pkg-config libdnnl-dev libjpeg62-turbo-dev libpng-dev libwebp-dev libtiff-dev libjansson-dev nettle-dev"
 check="g++ clang clang-format libclang-rt-14-dev libomp-14-dev libcmocka-dev locales git gcovr python3 python3-pip python3-numpy python3-pil python3-torch python3-torchvision libopenblas0-openmp"
 demo="python3 python3-pip tuxpaint-stamps-default"
+bench="g++ python3-dev python3-venv zlib1g-dev util-linux"
 
 look=no
 packages=""
@@ -15,6 +16,7 @@ for word in "$@"; do
     build) packages="$packages $build" ;;
     check) packages="$packages $check" ;;
     demo) packages="$packages $demo" ;;
+    bench) packages="$packages $bench" ;;
     *) echo "install-dependencies.sh: unknown set $word" >&2; exit 2 ;;
     esac
 done
