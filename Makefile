@@ -27,6 +27,8 @@ check:
 	@$(MAKE) --no-print-directory all
 	@cmake -S . -B build-sanitize -DCMAKE_BUILD_TYPE=RelWithDebInfo -DGRAFT_SANITIZE=ON --log-level=WARNING
 	@cmake --build build-sanitize -j $(JOBS)
+	@cmake -S . -B build-threads -DCMAKE_BUILD_TYPE=RelWithDebInfo -DGRAFT_THREADS=ON --log-level=WARNING
+	@cmake --build build-threads -j $(JOBS) --target threaded
 	@ctest --test-dir $(BUILD) -j $(JOBS) --output-on-failure --no-tests=error
 
 # Whole networks against PyTorch, a line each: NETWORKS="vgg16 resnet50", or all of them, some hours' work.
@@ -51,7 +53,7 @@ coverage:
 	@scripts/get-reference.sh build-coverage/reference-python
 	@cmake -S . -B build-coverage -DGRAFT_COVERAGE=ON -DCMAKE_BUILD_TYPE=Debug --log-level=WARNING
 	@cmake --build build-coverage -j $(JOBS)
-	-@ctest --test-dir build-coverage -j $(JOBS) --output-on-failure -E '^(sanitize|avx2|source|install)\.'
+	-@ctest --test-dir build-coverage -j $(JOBS) --output-on-failure -E '^(sanitize|threads|avx2|source|install)\.'
 	@gcovr --root . --filter src/ --exclude-unreachable-branches build-coverage
 
 weights:
@@ -94,4 +96,4 @@ figures:
 	@$(BENCH) bench/figures.py --both --hymenoptera "$(HYMENOPTERA)"
 
 clean:
-	@rm -rf build build-sanitize build-coverage build-fuzz
+	@rm -rf build build-sanitize build-threads build-coverage build-fuzz

@@ -37,8 +37,8 @@ typedef struct command {
     int (*run)(const arguments *arguments); /* the exit status */
 } command;
 
-extern const command command_train, command_eval, command_predict, command_features, command_inspect,
-    command_models, command_help;
+extern const command command_train, command_eval, command_predict, command_features, command_cache,
+    command_inspect, command_models, command_help;
 
 /* All of them, in the order of help; ends with NULL. */
 extern const command *const commands[];

@@ -16,8 +16,9 @@
 #include "cli/threads.h"
 
 const command *const commands[] = {
-    &command_train,   &command_eval,   &command_predict, &command_features,
-    &command_inspect, &command_models, &command_help,    NULL,
+    &command_train,    &command_eval,    &command_predict,
+    &command_features, &command_inspect, &command_cache,
+    &command_models,   &command_help,    NULL,
 };
 
 const command *command_find(const char *name)

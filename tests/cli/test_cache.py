@@ -196,6 +196,47 @@ class Damage(CacheTest):
         self.assertGreater(plan["found"], 0)
 
 
+class Command(CacheTest):
+    def test_what_is_there(self):
+        done = graft("cache")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertIn(f"{self.features[-40:]}: 0 bytes in 0 files", done.stdout)
+        self.assertFalse(os.path.exists(self.cache))  # looking makes nothing
+        self.train("--threads", "1")
+        done = graft("cache")
+        self.assertRegex(done.stdout, r"(?s)in 2 files\n.*27 views, used just now\n.*network efficientnet_lite0, size 224")
+        self.assertRegex(done.stdout, "15 pictures, used just now")
+        found, = lines(graft("cache", "--json").stdout)
+        self.assertEqual(found["folder"], self.features)
+        self.assertEqual(sorted(os.path.basename(file["path"]) for file in found["files"]), self.files())
+        self.assertEqual(sorted((file["rows"], file["row"]) for file in found["files"]), [(15, 0), (27, 4 * 1280)])
+        self.assertEqual(found["bytes"], sum(file["bytes"] for file in found["files"]))
+        self.assertTrue(any(line.startswith("computed on ") and "1 threads" in line for file in found["files"] for line in file["key"]))
+
+    def test_clear(self):
+        self.train()
+        stranger, left = os.path.join(self.features, "mine.txt"), self.rows_file() + ".123-0"
+        for path in (stranger, left):
+            with open(path, "w", encoding="utf-8") as stream:
+                stream.write("x")
+        done = graft("cache", "clear")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stdout, r"^cleared +\d+ kB\n$")
+        self.assertEqual(self.files(), ["mine.txt"])
+        self.assertEqual(graft("cache", "clear").stdout.split(), ["cleared", "0", "bytes"])
+        self.assertEqual(self.train()[0]["found"], 0)
+
+    def test_a_file_that_is_no_cache(self):
+        os.makedirs(self.features)
+        with open(os.path.join(self.features, "x-0123456789abcdef.features"), "w", encoding="utf-8") as stream:
+            stream.write("not ours")
+        self.assertIn("in 0 files", graft("cache").stdout)
+
+    def test_what_makes_no_sense(self):
+        self.refuses(2, "knows `clear`", "cache", "clean")
+        self.refuses(1, "neither XDG_CACHE_HOME nor HOME", "cache", env=environment(XDG_CACHE_HOME=None, HOME=None))
+
+
 class NoRoom(CacheTest):
     def test_a_full_disk(self):
         """The rows of an early boundary do not fit where the model does: what is left is kept in memory."""
