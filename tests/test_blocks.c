@@ -385,6 +385,39 @@ static void test_convnext_reorders_at_its_ends_only(void **state)
                          reorders_of(longer_convnext, "longer convnext", training));
 }
 
+/* ---- Averages of many ---- */
+
+enum { WIDE = 240 };
+
+/* 57,600 numbers, added up one behind another in f32, lose two digits. */
+static void test_an_average_of_a_whole_picture(void **state)
+{
+    (void)state;
+    static float picture[3 * WIDE * WIDE];
+    double sums[3] = {0};
+    rig r;
+    run u;
+    graft_random random = graft_random_stream(3, GRAFT_RANDOM_TEST, "wide", 0, 0);
+    graft_builder b = {.size = WIDE};
+    for (int i = 0; i < 3 * WIDE * WIDE; i++) {
+        picture[i] = 1.0F + graft_random_uniform(&random);
+        sums[i / (WIDE * WIDE)] += (double)picture[i];
+    }
+    assert_ok(graft_graph_create(&b.graph));
+    flatten(&b, "flatten", global_average_pool(&b, "avgpool", graft_build_input(&b)));
+    assert_ok(b.status);
+    rig_open(&r, b.graph, 1);
+    run_open(&u, &r, 1, false, false);
+    const float *means = run_forward(&u, picture);
+    for (int c = 0; c < 3; c++) {
+        double mean = sums[c] / (WIDE * WIDE);
+        if (fabs((double)means[c] - mean) > 5e-7 * mean)
+            fail_msg("the mean of plane %d is %.9g, not %.9g", c, (double)means[c], mean);
+    }
+    run_close(&u);
+    rig_close(&r);
+}
+
 /* ---- Batch norm of rows ---- */
 
 enum { ROWS = 6, QUARTER = SIZE / 2, POOLED = 12 };
@@ -505,6 +538,7 @@ int main(void)
         cmocka_unit_test(test_nothing_is_reordered),
         cmocka_unit_test(test_groups_are_not_reordered_without_a_backward),
         cmocka_unit_test(test_convnext_reorders_at_its_ends_only),
+        cmocka_unit_test(test_an_average_of_a_whole_picture),
         cmocka_unit_test(test_batch_norm_of_rows),
         cmocka_unit_test(test_failing_allocations),
     };

@@ -98,6 +98,13 @@ graft_status graft_max_pool_backward(graft_kernel **kernel, graft_device *device
     return status == GRAFT_OK ? create_backward(kernel, device, &d, arguments, 3) : status;
 }
 
+/* oneDNN adds up a window's elements one behind another; so many in a row cost digits (the whole picture, in
+ * squeeze and excitation). */
+static bool is_large(const graft_pool *pool)
+{
+    return pool->height.kernel * pool->width.kernel > 256;
+}
+
 /* Windows of one size, none of which hangs over the padding. */
 static bool is_even(const graft_pool_axis *axis)
 {
@@ -125,7 +132,7 @@ graft_status graft_average_pool(graft_kernel **kernel, graft_device *device, con
 {
     graft_status status;
     description d;
-    if (!is_even(&pool->height) || !is_even(&pool->width))
+    if (is_large(pool) || !is_even(&pool->height) || !is_even(&pool->width))
         return graft_any_average_pool(kernel, device, x, pool);
     GRAFT_TRY(describe_average(&d, device, x, pool));
     GRAFT_TRY(create_forward(kernel, device, &d, false));

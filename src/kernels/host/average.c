@@ -1,6 +1,6 @@
 /* Average pools that oneDNN lacks: over uneven windows (adaptive pools), over windows that hang over the
- * padding (ceil mode), over large windows where channels lie last. Each plane of a group of channels belongs
- * to one thread. */
+ * padding (ceil mode), over large windows. A window is summed row by row, so that rounding grows with its
+ * width and not with its area. Each plane of a group of channels belongs to one thread. */
 #include "kernels/host/host.h"
 
 #include <string.h>
@@ -44,13 +44,17 @@ static inline __attribute__((always_inline)) void window_mean(float *y, const fl
                                                               span columns, int64_t width, int64_t pixel,
                                                               int64_t lanes)
 {
-    float sums[WIDEST] = {0}, count = (float)(rows.count * columns.count);
-    for (int64_t i = rows.begin; i < rows.end; i++)
+    double sums[WIDEST] = {0}, count = (double)(rows.count * columns.count);
+    for (int64_t i = rows.begin; i < rows.end; i++) {
+        float row[WIDEST] = {0};
         for (int64_t j = columns.begin; j < columns.end; j++)
             for (int64_t lane = 0; lane < lanes; lane++)
-                sums[lane] += x[(i * width + j) * pixel + lane];
+                row[lane] += x[(i * width + j) * pixel + lane];
+        for (int64_t lane = 0; lane < lanes; lane++)
+            sums[lane] += (double)row[lane];
+    }
     for (int64_t lane = 0; lane < lanes; lane++)
-        y[lane] = sums[lane] / count;
+        y[lane] = (float)(sums[lane] / count);
 }
 
 /* x += gradient / count over a window. */
