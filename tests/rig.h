@@ -144,7 +144,7 @@ static inline void run_open(run *u, rig *r, int batch, bool training, bool move_
         .move_statistics = move_statistics,
         .loss = r->loss,
         .drops = r->without_drops ? NULL : &r->drops,
-        .fresh = &r->fresh,
+        .gradients = {&r->fresh, 0.0F},
     };
     for (size_t i = 0; i < r->graph->count; i++)
         if (r->graph->nodes[i].cut) {

@@ -515,7 +515,7 @@ static void test_failing_allocations(void **state)
                                   .batch = 2,
                                   .part = GRAFT_PLAN_UPPER,
                                   .training = true,
-                                  .fresh = &r.fresh};
+                                  .gradients = {&r.fresh, 0.0F}};
     while (status != GRAFT_OK) {
         graft_plan *plan = NULL;
         graft_memory_fail_after(++failing);

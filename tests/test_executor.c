@@ -277,7 +277,7 @@ static void check_two_steps(void **state, float clip, bool decay_all)
 {
     graft_batch batch = batch_of(*state, 0, BATCH);
     graft_executor_options options = options_of(BATCH);
-    options.optimizer = (graft_sgd_options){0.05F, 0.01F, 0.9F, 0.1F, decay_all};
+    options.optimizer = (graft_sgd_options){0.05F, 0.01F, 0.9F, 0.1F, decay_all, false};
     options.clip = clip;
     graft_executor *e = executor_of(model_with("*"), &options);
     float *velocities = calloc(1, e->trained_bytes);
@@ -306,6 +306,78 @@ static void test_steps_are_pytorch_sgd(void **state)
     check_two_steps(state, 0.0F, false);
     check_two_steps(state, 0.0F, true);
     check_two_steps(state, 0.05F, false);
+}
+
+/* w -= rate (g + decay w + momentum v): three steps against the same by hand. */
+static void test_nesterov(void **state)
+{
+    graft_batch batch = batch_of(*state, 0, BATCH);
+    graft_executor_options options = options_of(BATCH);
+    options.optimizer.decay = 0.1F;
+    options.optimizer.nesterov = true;
+    graft_executor *e = executor_of(model_with("*"), &options);
+    size_t count;
+    float *was = trained_values(e, false, &count), *velocity = calloc(count, sizeof *velocity);
+    for (int turn = 0; turn < 3; turn++) {
+        train_on(e, &batch);
+        float *is = trained_values(e, false, &count), *gradient = trained_values(e, true, &count);
+        for (size_t i = 0; i < count; i++) {
+            double g = (double)gradient[i] + 0.1 * (double)was[i];
+            velocity[i] = (float)(0.9 * (double)velocity[i] + g);
+            assert_true(fabs((double)is[i] - ((double)was[i] - 0.05 * (g + 0.9 * (double)velocity[i]))) <
+                        1e-5);
+        }
+        free(was);
+        free(gradient);
+        was = is;
+    }
+    free(was);
+    free(velocity);
+    graft_executor_free(e);
+}
+
+/* Backward and step as one give what they give apart, also where two backwards accumulate. */
+static void check_fused(void **state, const char *trains, float momentum, float decay)
+{
+    graft_batch first = batch_of(*state, 0, BATCH), second = batch_of(*state, 8, BATCH - 3);
+    graft_executor_options options = options_of(BATCH);
+    options.optimizer.rate = options.optimizer.body_rate = 0.01F;
+    options.optimizer.momentum = momentum;
+    options.optimizer.decay = decay;
+    graft_executor *apart = executor_of(model_with(trains), &options);
+    options.fuse_step = true;
+    graft_executor *fused = executor_of(model_with(trains), &options);
+    float *a, *b, gradient[TINY_CLASSES];
+    size_t count;
+    for (int turn = 0; turn < 4; turn++)
+        for (int i = 0; i < 2; i++) {
+            graft_executor *e = i == 0 ? apart : fused;
+            assert_ok(graft_executor_zero_grad(e));
+            assert_ok(graft_executor_forward(e, &first));
+            assert_ok(graft_executor_backward(e));
+            assert_ok(graft_executor_forward(e, &second));
+            assert_ok(graft_executor_backward(e));
+            assert_ok(graft_executor_step(e));
+        }
+    a = trained_values(apart, false, &count);
+    b = trained_values(fused, false, &count);
+    assert_true(distance_of(a, b, count) < 1e-5);
+    assert_int_equal(graft_executor_gradient(fused, "_fc.bias", gradient, TINY_CLASSES), GRAFT_EARGUMENT);
+    graft_memory with, without;
+    graft_executor_memory(apart, &without);
+    graft_executor_memory(fused, &with);
+    assert_true(with.weights < without.weights);
+    free(a);
+    free(b);
+    graft_executor_free(apart);
+    graft_executor_free(fused);
+}
+
+static void test_backward_and_step_as_one(void **state)
+{
+    check_fused(state, "*", 0.9F, 0.0F);
+    check_fused(state, "*", 0.9F, 0.1F);
+    check_fused(state, "_fc", 0.0F, 0.1F);
 }
 
 static void test_rates_can_be_set(void **state)
@@ -704,6 +776,8 @@ int main(void)
         cmocka_unit_test(test_labels_are_checked),
         cmocka_unit_test(test_short_batches),
         cmocka_unit_test(test_steps_are_pytorch_sgd),
+        cmocka_unit_test(test_nesterov),
+        cmocka_unit_test(test_backward_and_step_as_one),
         cmocka_unit_test(test_rates_can_be_set),
         cmocka_unit_test(test_evaluation_with_any_batch),
         cmocka_unit_test(test_the_backbone_has_no_neighbours),

@@ -33,6 +33,33 @@ static void test_known_answers(void **state)
     }
 }
 
+/* Blocks in one call, and uniform numbers in one, are those of as many calls, wherever a stream stands. */
+static void test_many_at_once(void **state)
+{
+    static const uint32_t counter[4] = {0xfffffff0, 3, 5, 7}, key[2] = {11, 13};
+    static uint32_t blocks[4 * 77];
+    static float values[2000];
+    (void)state;
+    graft_philox_blocks(blocks, counter, key, 77);
+    for (uint32_t i = 0; i < 77; i++) {
+        const uint32_t at[4] = {counter[0] + i, 3, 5, 7};
+        uint32_t one[4];
+        graft_philox(one, at, key);
+        assert_memory_equal(one, blocks + 4 * i, sizeof one);
+    }
+    for (int skipped = 0; skipped < 6; skipped++)
+        for (int count = 0; count < 2000; count += 271) {
+            graft_random a = graft_random_stream(7, GRAFT_RANDOM_TEST, "x", 3, 4), b;
+            for (int i = 0; i < skipped; i++)
+                graft_random_bits(&a);
+            b = a;
+            graft_random_uniforms(&a, values, count);
+            for (int i = 0; i < count; i++)
+                assert_true(values[i] == graft_random_uniform(&b));
+            assert_int_equal(graft_random_bits(&a), graft_random_bits(&b));
+        }
+}
+
 static void test_a_stream_is_a_function_of_its_name(void **state)
 {
     (void)state;
@@ -136,9 +163,13 @@ static void test_hash(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_known_answers),   cmocka_unit_test(test_a_stream_is_a_function_of_its_name),
-        cmocka_unit_test(test_below_is_fair),   cmocka_unit_test(test_uniform_and_normal),
-        cmocka_unit_test(test_shuffle_is_fair), cmocka_unit_test(test_hash),
+        cmocka_unit_test(test_known_answers),
+        cmocka_unit_test(test_many_at_once),
+        cmocka_unit_test(test_a_stream_is_a_function_of_its_name),
+        cmocka_unit_test(test_below_is_fair),
+        cmocka_unit_test(test_uniform_and_normal),
+        cmocka_unit_test(test_shuffle_is_fair),
+        cmocka_unit_test(test_hash),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

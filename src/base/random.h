@@ -9,6 +9,9 @@
 /* One block: four 32-bit numbers from a 128-bit counter and a 64-bit key. */
 void graft_philox(uint32_t out[4], const uint32_t counter[4], const uint32_t key[2]);
 
+/* Blocks one behind another: of counters that differ in their first number only, from counter[0] on. */
+void graft_philox_blocks(uint32_t *out, const uint32_t counter[4], const uint32_t key[2], int64_t count);
+
 /* What a stream is for; part of the counter, so that no two purposes share numbers. A node's own streams
  * (dropout, initialisation) add the hash of its name. */
 typedef enum graft_purpose {
@@ -34,6 +37,8 @@ graft_random graft_random_stream(uint64_t seed, graft_purpose purpose, const cha
 uint32_t graft_random_bits(graft_random *random);
 /* Uniform in [0, 1), 24 bits. */
 float graft_random_uniform(graft_random *random);
+/* As many of them, on all of OpenMP's threads. */
+void graft_random_uniforms(graft_random *random, float *values, int64_t count);
 /* Uniform in [lo, hi], in float as torch's uniform_. */
 float graft_random_between(graft_random *random, float lo, float hi);
 /* Uniform in 0..bound-1 without bias; bound > 0. */

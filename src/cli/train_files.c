@@ -166,12 +166,14 @@ static json_t *args_json(const train_job *job)
     json_object_set_new(root, "body-lr", json_figure(f->body_rate));
     json_object_set_new(root, "momentum", json_figure(f->momentum));
     json_object_set_new(root, "weight-decay", json_figure(f->decay));
+    json_object_set_new(root, "nesterov", json_boolean(r->fit.nesterov));
     json_object_set_new(root, "schedule", word_json("schedule", f->schedule));
     json_object_set_new(root, "warmup", json_figure(f->warmup));
     json_object_set_new(root, "clip", json_figure(f->clip));
     json_object_set_new(root, "start", word_json("start", f->start));
     json_object_set_new(root, "augment", augment_json(&f->augment));
     json_object_set_new(root, "views", f->views > 0 ? json_integer(f->views) : json_null());
+    json_object_set_new(root, "gram", word_json("gram", f->gram ? 1 : 2));
     json_object_set_new(root, "batch-norm", word_json("batch-norm", r->fit.batch_norm));
     json_object_set_new(root, "val", held_out_json(job));
     json_object_set_new(root, "pictures", word_json("pictures", (int)r->dataset.sight));

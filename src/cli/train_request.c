@@ -34,6 +34,7 @@ const option train_options[] = {
     {"momentum", "M", ".9", "momentum of SGD", NUMBER, 0, 1},
     {"weight-decay", "D", "min(.01, 2.5 / pictures) for a head, 1e-4 otherwise",
      "weight decay, of weights only (not of biases and batch norm)", NUMBER, 0, 1},
+    {"nesterov", NULL, NULL, "Nesterov's momentum", FLAG},
     {"schedule", "cosine|constant", "cosine", "the learning rate over the steps", WORDS = "cosine|constant"},
     {"warmup", "FRACTION", "0 for a head, .1 otherwise", "part of the steps in which the rate rises", NUMBER,
      0, 1},
@@ -50,6 +51,10 @@ const option train_options[] = {
      "of a random --augment: K views of each picture are drawn once and kept, and epochs choose among them; "
      "otherwise every epoch draws anew, and the frozen part runs in every epoch",
      WHOLE, 1, 1000},
+    {"gram", "auto|on|off", "auto",
+     "a first layer of the head that is wide trains from products of kept features: the same numbers to "
+     "rounding, far less work where pictures are few; auto: where that saves time and takes no more memory",
+     WORDS = "auto|on|off"},
     {"batch-norm", "still|train", "still",
      "batch norm in trained parts; still: running statistics are used and left alone", WORDS = "still|train"},
     {"val", "FRACTION|DIR", ".2, or DATA's own val folder",
@@ -182,6 +187,7 @@ static void read_data(train_request *r, const arguments *given)
 
 static void read_fit(train_request *r, const arguments *given)
 {
+    static const int gram[] = {GRAFT_AUTO, GRAFT_GRAM_ON, GRAFT_GRAM_OFF}; /* by the words' order */
     graft_fit_options *fit = &r->fit;
     *fit = (graft_fit_options)GRAFT_FIT_OPTIONS_INIT;
     r->trainable = argument_list(given, "trainable", &fit->trainable_count);
@@ -192,6 +198,8 @@ static void read_fit(train_request *r, const arguments *given)
     fit->batch = (int)argument_integer(given, "batch", GRAFT_AUTO);
     fit->rate = argument_number(given, "lr", GRAFT_AUTO);
     fit->body_rate = argument_number(given, "body-lr", GRAFT_AUTO);
+    fit->nesterov = argument_given(given, "nesterov");
+    fit->gram = gram[argument_word(given, "gram", 0)];
     fit->momentum = argument_number(given, "momentum", GRAFT_AUTO);
     fit->decay = argument_number(given, "weight-decay", GRAFT_AUTO);
     fit->warmup = argument_number(given, "warmup", GRAFT_AUTO);

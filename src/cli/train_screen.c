@@ -155,7 +155,7 @@ void train_say_plan(train_job *job, const graft_fit_event *event)
     name_trained(what, sizeof what, job);
     snprintf(views, sizeof views, " frozen, run once for each of %d random views of a picture", event->drawn);
     screen_line(stderr, strcmp(event->phase, "train") == 0 ? "training" : event->phase,
-                "%s, %s of %s parameters%s%s%s", screen_name(what, NAME_COLUMNS),
+                "%s, %s of %s parameters%s%s%s%s", screen_name(what, NAME_COLUMNS),
                 screen_rounded(event->trained), screen_rounded(event->parameters), frozen ? "; " : "",
                 frozen ? screen_rounded(frozen) : "",
                 !frozen                            ? ""
@@ -163,7 +163,8 @@ void train_say_plan(train_job *job, const graft_fit_event *event)
                 : event->cache == GRAFT_CACHE_NONE ? " frozen, run every epoch"
                 : event->drawn > 0                 ? views
                 : event->views > 0                 ? " frozen, run once a picture"
-                                                   : " frozen");
+                                                   : " frozen",
+                event->gram ? "; from products of features (Gram form)" : "");
     screen_line(stderr, "memory", "%s planned: weights %s, features %s%s, workspace %s",
                 screen_bytes(event->planned), screen_bytes(event->memory.weights), screen_bytes(features),
                 event->cache == GRAFT_CACHE_DISK ? " on disk" : "", screen_bytes(event->memory.workspace));

@@ -180,6 +180,15 @@ graft_status graft_linear_backward_data(graft_kernel **kernel, graft_device *dev
 graft_status graft_linear_backward_weights(graft_kernel **kernel, graft_device *device, int64_t batch,
                                            int64_t in, int64_t out);
 
+typedef struct graft_matmul_shape {
+    int64_t rows, inner, columns;
+    bool transposed_a, transposed_b; /* the bytes hold the transpose, row-major */
+    bool adds;                       /* to what there is */
+} graft_matmul_shape;
+
+/* c = a b. 0 a (rows, inner), 1 b (inner, columns), 2 c (rows, columns); where it `adds` c is updated. */
+graft_status graft_matmul(graft_kernel **kernel, graft_device *device, const graft_matmul_shape *shape);
+
 /* 0 from, 1 to: the same elements in another layout. */
 graft_status graft_reorder(graft_kernel **kernel, graft_device *device, const graft_layout *from,
                            const graft_layout *to);
@@ -288,8 +297,29 @@ graft_status graft_drop(graft_kernel **kernel, graft_device *device, const graft
 graft_status graft_running_statistics(graft_kernel **kernel, graft_device *device, int64_t channels,
                                       int64_t count, float momentum);
 
-/* 0 gradient of this batch, 1 gradient so far: added, or written where *fresh is set. Plain. */
+/* The ends of a linear layer in the Gram form (ops/gram_linear.c).
+ * y = factor start + bias. 0 start (N, O), 1 factor (1, 1), 2 bias (O), 3 y (N, O). */
+graft_status graft_gram_begin(graft_kernel **kernel, graft_device *device, int64_t batch, int64_t out);
+/* A gradient's place: what a backward leaves there is added to what is there, which is first multiplied by
+ * `kept` where *fresh is set: 0, a gradient of its own; the momentum, where the place is the velocity. */
+typedef struct graft_gradient_rule {
+    const bool *fresh;
+    float kept;
+} graft_gradient_rule;
+
+/* 0 gradient of this batch, 1 the place. Plain. */
 graft_status graft_accumulate(graft_kernel **kernel, graft_device *device, const graft_layout *layout,
-                              const bool *fresh);
+                              const graft_gradient_rule *rule);
+/* The gradient of a linear layer's weight, straight to its place. 0 x (N, I), 1 gradient of y (N, O), 2 the
+ * place (O, I). */
+graft_status graft_linear_accumulate(graft_kernel **kernel, graft_device *device, int64_t batch, int64_t in,
+                                     int64_t out, const graft_gradient_rule *rule);
+/* 0 x (N, O), 1 sums over N (O). */
+graft_status graft_column_sums(graft_kernel **kernel, graft_device *device, int64_t rows, int64_t columns);
+
+/* Rows of a batch's gradient go to their places among all rows. 0 gradient of y (N, O), 1 places (N) as int32
+ * in an f32's place, 2 the place of A's gradient (rows, O), 3 of the factor's (1, 1), which has none. */
+graft_status graft_gram_scatter(graft_kernel **kernel, graft_device *device, int64_t batch, int64_t rows,
+                                int64_t out, const graft_gradient_rule *rule);
 
 #endif

@@ -79,6 +79,30 @@ out:
     return status;
 }
 
+/* The weight's goes straight to its place: for a wide layer that is sweeps over memory less. */
+static graft_status accumulate_weights(graft_lowering *l, const graft_node *node, const graft_shape *x,
+                                       int64_t out_features)
+{
+    graft_status status;
+    graft_device *device = graft_lowering_device(l);
+    graft_value values[] = {graft_lowering_input(l, node, 0), graft_lowering_gradient(l, node),
+                            GRAFT_NO_VALUE};
+    graft_kernel *kernel;
+    GRAFT_TRY(view_rows(l, &values[0]));
+    GRAFT_TRY(view_rows(l, &values[1]));
+    graft_value sums[] = {values[1], GRAFT_NEW_VALUE};
+    GRAFT_TRY(graft_lowering_parameter_gradient(l, node, "weight", &values[2]));
+    GRAFT_TRY(graft_linear_accumulate(&kernel, device, x->dims[0], x->dims[1], out_features,
+                                      graft_lowering_gradient_rule(l)));
+    GRAFT_TRY(graft_lowering_emit(l, kernel, values));
+    GRAFT_TRY(graft_column_sums(&kernel, device, x->dims[0], out_features));
+    GRAFT_TRY(graft_lowering_emit(l, kernel, sums));
+    GRAFT_TRY(graft_lowering_add_parameter_gradient(l, node, "bias", sums[1]));
+out:
+    return status;
+}
+
+/* Of a folded weight, whose gradient is unfolded next. */
 static graft_status backward_weights(graft_lowering *l, const graft_node *node, const graft_shape *x,
                                      int64_t out_features)
 {
@@ -120,7 +144,8 @@ static graft_status backward(graft_lowering *l, const graft_node *node)
     const graft_linear_attributes *a = node->attributes;
     graft_shape whole = graft_lowering_input_shape(l, node, 0), x = rows_of(&whole);
     if (graft_lowering_wants_weights(l, node))
-        GRAFT_TRY(backward_weights(l, node, &x, a->features));
+        GRAFT_TRY(graft_lowering_is_folded(l, node) ? backward_weights(l, node, &x, a->features)
+                                                    : accumulate_weights(l, node, &x, a->features));
     if (graft_lowering_wants_gradient(l, node, 0))
         GRAFT_TRY(backward_data(l, node, &x, a->features));
 out:

@@ -70,8 +70,13 @@ graft_status graft_lowering_add_gradient(graft_lowering *lowering, const graft_n
                                          graft_value gradient);
 graft_status graft_lowering_add_parameter_gradient(graft_lowering *lowering, const graft_node *node,
                                                    const char *suffix, graft_value gradient);
+/* Where the parameter's gradient lies, for a kernel that adds to it by itself, by this rule. */
+graft_status graft_lowering_parameter_gradient(graft_lowering *lowering, const graft_node *node,
+                                               const char *suffix, graft_value *gradient);
+const graft_gradient_rule *graft_lowering_gradient_rule(const graft_lowering *lowering);
 /* Whether gradients of the node's weight and bias are wanted, as they are after folding; and where they go.
  */
+bool graft_lowering_is_folded(const graft_lowering *lowering, const graft_node *node); /* with what trains */
 bool graft_lowering_wants_weights(const graft_lowering *lowering, const graft_node *node);
 graft_status graft_lowering_add_weight_gradients(graft_lowering *lowering, const graft_node *node,
                                                  graft_value weight, graft_value bias);

@@ -33,6 +33,7 @@ extern const graft_op graft_op_flatten;
 extern const graft_op graft_op_dropout;
 extern const graft_op graft_op_stochastic_depth;
 extern const graft_op graft_op_linear;
+extern const graft_op graft_op_gram_linear;
 extern const graft_op graft_op_log_softmax;
 
 /* Attributes. What is 0 has the operator's usual value. */

@@ -15,8 +15,9 @@ void graft_add_parameter(graft_node *node, const char *suffix, graft_parameter_k
 
 void graft_fill_uniform(float *values, int64_t count, float bound, graft_random *random)
 {
+    graft_random_uniforms(random, values, count);
     for (int64_t i = 0; i < count; i++)
-        values[i] = (2.0F * graft_random_uniform(random) - 1.0F) * bound;
+        values[i] = (2.0F * values[i] - 1.0F) * bound;
 }
 
 graft_status graft_backward_identity(graft_lowering *lowering, const graft_node *node)

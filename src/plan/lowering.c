@@ -340,18 +340,30 @@ out:
     return status;
 }
 
+const graft_gradient_rule *graft_lowering_gradient_rule(const graft_lowering *l)
+{
+    return &l->request->gradients;
+}
+
+graft_status graft_lowering_parameter_gradient(graft_lowering *l, const graft_node *node, const char *suffix,
+                                               graft_value *gradient)
+{
+    int slot = graft_node_parameter(node, suffix);
+    return parameter_value(l, &node->parameters[slot].shape,
+                           l->request->tensors[node->first_tensor + slot].gradient, gradient);
+}
+
 graft_status graft_lowering_add_parameter_gradient(graft_lowering *l, const graft_node *node,
                                                    const char *suffix, graft_value gradient)
 {
     graft_status status;
-    int slot = graft_node_parameter(node, suffix);
-    const graft_shape *shape = &node->parameters[slot].shape;
+    const graft_shape *shape = &node->parameters[graft_node_parameter(node, suffix)].shape;
     graft_value values[2];
     graft_kernel *kernel;
     GRAFT_TRY(graft_lowering_view(l, gradient, shape, &values[0]));
-    GRAFT_TRY(parameter_value(l, shape, l->request->tensors[node->first_tensor + slot].gradient, &values[1]));
-    GRAFT_TRY(
-        graft_accumulate(&kernel, l->request->device, l->plan->values[values[1]].layout, l->request->fresh));
+    GRAFT_TRY(graft_lowering_parameter_gradient(l, node, suffix, &values[1]));
+    GRAFT_TRY(graft_accumulate(&kernel, l->request->device, l->plan->values[values[1]].layout,
+                               &l->request->gradients));
     GRAFT_TRY(graft_lowering_emit(l, kernel, values));
 out:
     return status;
@@ -366,6 +378,11 @@ bool graft_lowering_weight_changes(const graft_lowering *l, const graft_node *no
 bool graft_lowering_wants_weights(const graft_lowering *l, const graft_node *node)
 {
     return l->request->training && graft_lowering_weight_changes(l, node);
+}
+
+bool graft_lowering_is_folded(const graft_lowering *l, const graft_node *node)
+{
+    return graft_lowering_is_live(l, node);
 }
 
 graft_status graft_lowering_add_weight_gradients(graft_lowering *l, const graft_node *node,

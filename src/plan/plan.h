@@ -28,7 +28,7 @@ typedef struct graft_plan_request {
     bool direct;                    /* no Winograd: its weights take long to pack, which few runs repay */
     bool move_statistics;           /* training batch norm uses the batch's statistics */
     const graft_drop_source *drops; /* NULL: dropout and stochastic depth are the identity */
-    const bool *fresh;              /* gradients are written where it is set and added where not */
+    graft_gradient_rule gradients;
 } graft_plan_request;
 
 typedef struct graft_plan graft_plan;

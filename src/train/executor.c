@@ -42,28 +42,60 @@ out:
     return status;
 }
 
-/* Running statistics are the executor's own only where they move. */
+/* Running statistics are the executor's own only where they move. Who only runs a model trains nothing, also
+ * where its marks say so. */
 static bool is_trained(const graft_executor *e, const graft_node *node, int slot)
 {
+    if (e->options.batch == 0)
+        return false;
     graft_parameter_kind kind = node->parameters[slot].kind;
     bool moves = kind == GRAFT_PARAMETER_RUNNING && e->options.batch_norm == GRAFT_BATCH_NORM_TRAIN;
     return node->trains && (kind == GRAFT_PARAMETER_LEARNED || moves);
 }
 
+/* What the upper plans run over. All that trains is there. */
+static const graft_graph *upper_graph(const graft_executor *e)
+{
+    return e->gram ? e->gram->graph : e->model->state.graph;
+}
+
+static graft_plan_tensor *upper_tensors(const graft_executor *e)
+{
+    return e->gram ? e->gram->tensors : e->tensors;
+}
+
+static graft_status set_up_gram(graft_executor *e)
+{
+    int capacity = e->options.batch > GRAFT_SLICE ? e->options.batch : GRAFT_SLICE;
+    if (e->options.gram == 0)
+        return GRAFT_OK;
+    if (e->options.gram > INT32_MAX || !e->options.keep || !graft_gram_layer(e->model->state.graph))
+        return graft_fail(GRAFT_EARGUMENT, "the Gram form needs kept features that go straight into one "
+                                           "linear layer that trains, and into nothing else");
+    return graft_gram_create(&e->gram, e->model, (int64_t)e->options.gram, capacity);
+}
+
 static void point_at_model(graft_executor *e)
 {
-    const graft_graph *graph = e->model->state.graph;
-    for (int i = 0; i < graph->tensor_count; i++)
+    const graft_graph *graph = upper_graph(e);
+    for (int i = 0; i < e->model->state.graph->tensor_count; i++)
         e->tensors[i].value = e->model->state.tensors[i]->data;
     for (size_t i = 0; i < graph->count; i++)
         for (int j = 0; j < graph->nodes[i].parameter_count; j++)
             e->trained_count += is_trained(e, &graph->nodes[i], j);
 }
 
+static graft_gram_role gram_role(const graft_executor *e, const graft_node *node, int slot)
+{
+    if (!e->gram || e->gram->tensors[node->first_tensor + slot].value)
+        return GRAFT_GRAM_NONE;
+    return slot == graft_node_parameter(node, "weight") ? GRAFT_GRAM_A : GRAFT_GRAM_C;
+}
+
 /* Lists the trained parameters; returns the floats they need in all. */
 static int64_t list_trained(graft_executor *e)
 {
-    const graft_graph *graph = e->model->state.graph;
+    const graft_graph *graph = upper_graph(e);
     graft_trained *next = e->trained;
     int64_t floats = 0;
     for (size_t i = 0; i < graph->count; i++)
@@ -74,9 +106,10 @@ static int64_t list_trained(graft_executor *e)
             bool learned = node->parameters[j].kind == GRAFT_PARAMETER_LEARNED;
             next->node = node;
             next->slot = j;
-            next->tensor = node->first_tensor + j;
+            next->tensor = e->gram ? e->gram->tensor_of[node->first_tensor + j] : node->first_tensor + j;
+            next->role = gram_role(e, node, j);
             next->count = graft_shape_count(&node->parameters[j].shape);
-            floats += aligned(next->count) * (learned ? 3 : 1);
+            floats += aligned(next->count) * (!learned ? 1 : e->fused ? 2 : 3);
             next++;
         }
     return floats;
@@ -87,17 +120,20 @@ static void place_trained(graft_executor *e)
     float *at = e->trained_memory;
     for (size_t i = 0; i < e->trained_count; i++) {
         graft_trained *t = &e->trained[i];
+        graft_plan_tensor *tensor = &upper_tensors(e)[t->node->first_tensor + t->slot];
         int64_t room = aligned(t->count);
         t->value = at;
         at += room;
         if (t->node->parameters[t->slot].kind == GRAFT_PARAMETER_LEARNED) {
             t->gradient = at;
-            t->velocity = at + room;
-            at += 2 * room;
+            t->velocity = e->fused ? at : at + room;
+            at = t->velocity + room;
         }
-        memcpy(t->value, e->tensors[t->tensor].value, sizeof(float) * (size_t)t->count);
-        e->tensors[t->tensor].value = t->value;
-        e->tensors[t->tensor].gradient = t->gradient;
+        if (t->role == GRAFT_GRAM_NONE)
+            memcpy(t->value, tensor->value, sizeof(float) * (size_t)t->count);
+        else if (t->role == GRAFT_GRAM_C)
+            *t->value = 1.0F; /* and A begins as zeros */
+        *tensor = (graft_plan_tensor){t->value, t->gradient};
     }
 }
 
@@ -157,6 +193,8 @@ static graft_status set_up_features(graft_executor *e, graft_features *shared)
 
 static graft_status bind_entry(graft_executor *e, const graft_plan_entry *entry)
 {
+    if (e->gram && entry->part == GRAFT_PLAN_UPPER)
+        return graft_plan_bind(entry->plan, e->workspace, e->gram->inputs);
     float *inputs[e->cut_count > 0 ? e->cut_count : 1];
     for (int i = 0; i < e->cut_count; i++)
         inputs[i] = e->cuts[i].feed;
@@ -188,11 +226,12 @@ graft_status graft_executor_plan(graft_executor *e, graft_plan_part part, bool t
 {
     graft_status status;
     graft_plan_entry entry = {NULL, part, training, batch};
+    bool upper = part == GRAFT_PLAN_UPPER;
     graft_plan_request request = {
-        .graph = e->model->state.graph,
+        .graph = upper ? upper_graph(e) : e->model->state.graph,
         .device = e->device,
-        .constants = &e->constants,
-        .tensors = e->tensors,
+        .constants = upper && e->gram ? &e->gram->constants : &e->constants,
+        .tensors = upper ? upper_tensors(e) : e->tensors,
         .batch = batch,
         .part = part,
         .training = training,
@@ -201,7 +240,7 @@ graft_status graft_executor_plan(graft_executor *e, graft_plan_part part, bool t
         .direct = e->options.kernels == GRAFT_KERNELS_DIRECT || (batch == 1 && !training),
         .move_statistics = e->options.batch_norm == GRAFT_BATCH_NORM_TRAIN,
         .drops = e->options.stochastic ? &e->drops : NULL,
-        .fresh = &e->fresh,
+        .gradients = {&e->fresh, e->fused ? e->options.optimizer.momentum : 0.0F},
     };
     for (size_t i = 0; i < e->plan_count; i++)
         if (e->plans[i].part == part && e->plans[i].training == training && e->plans[i].batch == batch) {
@@ -298,10 +337,12 @@ graft_status graft_executor_create_with(graft_executor **out, graft_model *model
     e->slice = GRAFT_SLICE;
     e->training = options->batch > 0;
     e->fresh = true;
+    e->fused = options->fuse_step && options->clip <= 0.0F && !options->optimizer.nesterov;
     e->drops.seed = options->seed;
     GRAFT_TRY(take_model(e, model, features));
     GRAFT_TRY(
         graft_device_create(&e->device, options->threads == GRAFT_AUTO ? graft_cores() : options->threads));
+    GRAFT_TRY(set_up_gram(e));
     GRAFT_TRY(set_up_trained(e));
     GRAFT_TRY(set_up_cut(e));
     GRAFT_TRY(set_up_features(e, features));
@@ -336,6 +377,7 @@ void graft_executor_free(graft_executor *e)
     free(e->trained_memory);
     free(e->trained);
     free(e->tensors);
+    graft_gram_free(e->gram);
     graft_features_release(e->features);
     graft_constants_dispose(&e->constants);
     graft_device_free(e->device);
@@ -347,8 +389,13 @@ void graft_executor_memory(const graft_executor *e, graft_memory *memory)
 {
     size_t feeds = sizeof(float) * e->row * (size_t)e->capacity;
     memory->weights = graft_constants_bytes(&e->constants) + e->trained_bytes;
+    if (e->gram) {
+        memory->weights += graft_constants_bytes(&e->gram->constants);
+        feeds += graft_gram_bytes(e->gram) * (size_t)e->capacity;
+    }
     for (int i = 0; i < e->model->state.graph->tensor_count; i++)
         memory->weights += e->model->state.tensors[i]->bytes;
     memory->workspace = e->workspace_bytes + feeds;
     memory->features_each = e->features ? sizeof(float) * e->row : 0;
+    memory->features_each += e->gram ? graft_gram_bytes(e->gram) : 0;
 }

@@ -7,14 +7,19 @@
 #include "data/features.h"
 #include "model/model.h"
 #include "plan/plan.h"
+#include "train/gram.h"
 
 /* The backbone's batch: fixed, so that what it computes for a picture does not depend on its neighbours. */
 enum { GRAFT_SLICE = 8 };
 
+/* In the Gram form what trains of a weight is not that tensor itself. */
+typedef enum graft_gram_role { GRAFT_GRAM_NONE = 0, GRAFT_GRAM_A, GRAFT_GRAM_C } graft_gram_role;
+
 typedef struct graft_trained {
     const graft_node *node;
     int slot;   /* its parameter */
-    int tensor; /* the graph's number */
+    int tensor; /* the model's */
+    graft_gram_role role;
     int64_t count;
     float *value, *gradient, *velocity; /* gradient and velocity NULL for running statistics */
 } graft_trained;
@@ -54,6 +59,7 @@ struct graft_executor {
     size_t plan_count, plan_capacity;
     void *workspace;
     size_t workspace_bytes;
+    graft_gram *gram; /* the upper part's graph, tensors and inputs instead of the model's; NULL: plain */
     graft_cut *cuts;
     int cut_count;
     size_t row;               /* floats of one picture across the cut */
@@ -65,6 +71,7 @@ struct graft_executor {
     graft_plan *current; /* of the last training batch, unless the stage is NONE */
     graft_stage stage;
     bool fresh; /* the gradients are as after zero_grad */
+    bool fused; /* gradients are added to the velocities, and have no place of their own */
     graft_drop_source drops;
     int64_t moves; /* times that running statistics moved */
     float *logits; /* (logit_rows, classes), of an evaluation */
@@ -81,6 +88,15 @@ graft_status graft_executor_create_with(graft_executor **executor, graft_model *
                                         const graft_executor_options *options, graft_features *features);
 graft_status graft_executor_plan(graft_executor *executor, graft_plan_part part, bool training, int batch,
                                  graft_plan **plan);
+/* What is trained, as it was: to come back to. Zeroed before the first save. */
+typedef struct graft_snapshot {
+    float *values; /* of everything that trains, one behind another; NULL: nothing was saved */
+    int64_t moves;
+} graft_snapshot;
+graft_status graft_executor_save(const graft_executor *executor, graft_snapshot *snapshot);
+void graft_executor_restore(graft_executor *executor, const graft_snapshot *snapshot);
+void graft_snapshot_dispose(graft_snapshot *snapshot);
+
 /* Pixels (crop, crop, 3) or NULL where features are kept, for `count` pictures: their rows into the feeds
  * from 0. */
 graft_status graft_executor_gather(graft_executor *executor, int count, const int *samples, const int *views,

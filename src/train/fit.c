@@ -97,6 +97,8 @@ static graft_phase_settings probe_settings(const graft_model *model, const graft
         .batch_norm = GRAFT_BATCH_NORM_STILL,
         .loss = (graft_loss)o->loss,
         .label_smoothing = o->label_smoothing,
+        .nesterov = o->nesterov,
+        .gram = o->gram,
         .find_rate = linear,
         .stochastic = !linear && o->stochastic,
         .seed = o->seed,
@@ -225,6 +227,7 @@ static graft_status run_last(graft_fit_job *job, graft_model **trained, graft_mo
     graft_fit_report *report = job->report;
     report_settings(report, settings, start);
     report->rate = result.rate;
+    report->gram = result.gram;
     report->body_rate = settings->find_rate ? result.rate : settings->body_rate;
     report->epochs = result.epochs;
     report->best_epoch = result.best_epoch;
@@ -295,6 +298,20 @@ static graft_status start_head(graft_model *model, int start, uint64_t seed)
         model, start == GRAFT_FIT_PYTORCH || !linear ? GRAFT_START_PYTORCH : GRAFT_START_ZERO, seed);
 }
 
+static graft_status check_gram(const graft_model *model, const graft_phase_settings *last)
+{
+    if (last->gram != GRAFT_GRAM_ON)
+        return GRAFT_OK;
+    if (graft_augmentation_views(&last->augment) == 0 && last->views == 0)
+        return graft_fail(GRAFT_EARGUMENT,
+                          "the Gram form goes over kept views, and random ones are not kept");
+    if (!graft_gram_possible(model))
+        return graft_fail(GRAFT_EARGUMENT,
+                          "the Gram form needs a linear layer that trains right above what is "
+                          "frozen, and here there is none");
+    return GRAFT_OK;
+}
+
 static graft_status run_all(graft_fit_job *job, graft_model **trained, graft_model *model)
 {
     graft_status status;
@@ -308,6 +325,7 @@ static graft_status run_all(graft_fit_job *job, graft_model **trained, graft_mod
     graft_phase_settings last =
         head_only ? head_settings(model, o, samples) : body_settings(model, o, samples);
     GRAFT_TRY(check_views(&last, o));
+    GRAFT_TRY(check_gram(model, &last));
     GRAFT_TRY(start_head(model, start, o->seed));
     if (head_only || start == GRAFT_FIT_PROBE || o->folds > 0) {
         GRAFT_TRY(clone_for_probe(&probe, model));

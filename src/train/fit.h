@@ -19,7 +19,9 @@ typedef struct graft_phase_settings {
     graft_loss loss;
     double label_smoothing;
     bool stochastic;
-    bool choose;    /* keep the epoch that is best on the held-out pictures */
+    bool choose; /* keep the epoch that is best on the held-out pictures */
+    bool nesterov;
+    int gram;       /* graft_fit_gram */
     bool find_rate; /* rate = 20 / mean |f|^2 of the kept features */
     uint64_t seed;
 } graft_phase_settings;
@@ -37,6 +39,7 @@ typedef struct graft_phase_result {
     graft_model *model; /* the caller's */
     int epochs, best_epoch;
     double rate; /* as it was found */
+    bool gram;   /* it trained in the Gram form */
     double held_out_accuracy, held_out_loss;
 } graft_phase_result;
 

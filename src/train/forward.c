@@ -106,6 +106,33 @@ out:
     return status;
 }
 
+/* Rows of the upper plan's inputs for pictures of a batch. In the Gram form they are products, which are
+ * known of what was kept for it; what is only looked at is multiplied here. */
+static graft_status take_rows(graft_executor *e, const graft_batch *batch)
+{
+    graft_status status = GRAFT_OK;
+    bool known = e->gram && e->gram->filled && batch->samples && batch->views;
+    for (int i = 0; known && i < batch->count; i++) {
+        const graft_gram_view *view = graft_gram_find(e->gram, batch->samples[i], batch->views[i]);
+        known = view && (view->place >= 0 || !e->training);
+        if (known)
+            graft_gram_put(e->gram, i, view);
+    }
+    if (e->gram && e->training && !known)
+        return graft_fail(GRAFT_EARGUMENT, "the batch has a view that the Gram form was not planned for: "
+                                           "graft_executor_keep tells which there are");
+    e->stage = GRAFT_STAGE_NONE;
+    graft_device_enter(e->device);
+    if (known)
+        return GRAFT_OK;
+    GRAFT_TRY(
+        graft_executor_gather(e, batch->count, batch->samples, batch->views, batch->pixels, batch->causes));
+    if (e->gram)
+        status = graft_gram_put_features(e->gram, e->device, e->cuts[0].feed, batch->count);
+out:
+    return status;
+}
+
 /* ---- Forward ---- */
 
 void graft_executor_train(graft_executor *e)
@@ -138,8 +165,7 @@ static graft_status forward_training(graft_executor *e, const graft_batch *batch
         return graft_fail(GRAFT_EARGUMENT, "nothing of the model trains");
     GRAFT_TRY(check_labels(e, batch));
     GRAFT_TRY(graft_executor_plan(e, GRAFT_PLAN_UPPER, true, batch->count, &plan));
-    GRAFT_TRY(
-        graft_executor_gather(e, batch->count, batch->samples, batch->views, batch->pixels, batch->causes));
+    GRAFT_TRY(take_rows(e, batch));
     e->drops.step++;
     e->moves += e->options.batch_norm == GRAFT_BATCH_NORM_TRAIN;
     GRAFT_TRY(graft_plan_run(plan, GRAFT_PHASE_FORWARD));
@@ -156,10 +182,14 @@ static graft_status evaluate_slice(graft_executor *e, const graft_batch *batch, 
 {
     graft_status status;
     size_t classes = e->model->class_count;
-    const int *samples = batch->samples ? batch->samples + from : NULL;
-    GRAFT_TRY(graft_executor_gather(e, count, samples, batch->views ? batch->views + from : NULL,
-                                    batch->pixels ? batch->pixels + from : NULL,
-                                    batch->causes ? batch->causes + from : NULL));
+    const graft_batch part = {
+        .count = count,
+        .samples = batch->samples ? batch->samples + from : NULL,
+        .views = batch->views ? batch->views + from : NULL,
+        .pixels = batch->pixels ? batch->pixels + from : NULL,
+        .causes = batch->causes ? batch->causes + from : NULL,
+    };
+    GRAFT_TRY(take_rows(e, &part));
     if (upper)
         GRAFT_TRY(graft_plan_run(upper, GRAFT_PHASE_FORWARD));
     const float *logits = upper ? graft_plan_output(upper, 0) : e->cuts[e->cut_count - 1].feed;
@@ -250,9 +280,13 @@ static float clip_scale(const graft_executor *e)
     double squares = 0.0;
     if (e->options.clip <= 0.0F)
         return 1.0F;
-    for (size_t i = 0; i < e->trained_count; i++)
-        if (e->trained[i].gradient)
-            squares += graft_sum_of_squares(e->trained[i].gradient, e->trained[i].count);
+    for (size_t i = 0; i < e->trained_count; i++) {
+        const graft_trained *t = &e->trained[i];
+        if (t->role == GRAFT_GRAM_A)
+            squares += graft_gram_squares(e->gram, t->gradient);
+        else if (t->gradient)
+            squares += graft_sum_of_squares(t->gradient, t->count);
+    }
     double scale = (double)e->options.clip / (sqrt(squares) + 1e-6);
     return scale < 1.0 ? (float)scale : 1.0F;
 }
@@ -270,8 +304,11 @@ graft_status graft_executor_step(graft_executor *e)
             continue;
         bool decays = sgd->decay_all || t->node->parameters[t->slot].shape.rank > 1;
         graft_sgd_step step = {graft_model_in_head(e->model, t->node) ? sgd->rate : sgd->body_rate,
-                               sgd->momentum, decays ? sgd->decay : 0.0F, scale};
-        graft_sgd_update(t->value, t->gradient, t->velocity, t->count, &step);
+                               sgd->momentum, decays ? sgd->decay : 0.0F, scale, sgd->nesterov};
+        if (e->fused)
+            graft_sgd_follow(t->value, t->velocity, t->count, &step);
+        else
+            graft_sgd_update(t->value, t->gradient, t->velocity, t->count, &step);
     }
     return GRAFT_OK;
 }

@@ -117,7 +117,7 @@ static void try_memory(graft_keep *keep, const graft_executor *e)
 {
     size_t bytes = keep->wanted * e->row * sizeof(float), left = graft_memory_available();
     bool fits = left == 0 || bytes <= left / 2;
-    if (keep->kind == GRAFT_CACHE_AUTO && !fits) {
+    if (keep->kind == GRAFT_CACHE_AUTO && !fits && !e->gram) {
         keep->kind = GRAFT_CACHE_NONE;
         graft_fail(GRAFT_EEXISTS, "%s; in memory %.1f MB would be more than half of what is free", keep->word,
                    1e-6 * (double)bytes);
@@ -133,6 +133,8 @@ graft_status graft_keep_settle(graft_keep *keep, graft_executor *e)
     keep->kind = e->features ? (graft_cache_kind)keep->cache->kind : GRAFT_CACHE_NONE;
     keep->word[0] = 0;
     keep->wanted = keep->found = 0;
+    if (e->gram && keep->kind == GRAFT_CACHE_NONE)
+        keep->kind = GRAFT_CACHE_MEMORY; /* what the Gram form needs is the run's own */
     if (keep->kind == GRAFT_CACHE_NONE)
         goto out;
     count_rows(keep, e->features);

@@ -20,8 +20,9 @@ typedef struct phase {
     graft_loader *train, *held_out; /* held_out NULL: nothing is */
     double rate, body_rate;
     long step, steps;
-    graft_model *good; /* the weights after the last good epoch, or the best */
+    graft_snapshot good; /* the weights after the last good epoch, or the best */
     int good_epoch;
+    bool ahead; /* training went on since */
     double best_accuracy, best_loss;
     double loss, accuracy, held_out_loss; /* of the last epoch */
     double began;
@@ -68,6 +69,20 @@ static int views_of_train(const phase *p)
     return p->settings->views > 0 ? p->settings->views : p->settings->find_rate;
 }
 
+/* The views that training goes over in the Gram form; 0: the plain form. Where features are kept, in memory
+ * or not at all, has no part in it: what the Gram form needs it keeps. */
+static size_t gram_views(const phase *p, const graft_model *model, int batch)
+{
+    const graft_phase_settings *s = p->settings;
+    size_t samples = graft_dataset_set_count(p->job->dataset, GRAFT_SET_TRAIN, -1);
+    size_t views = are_random(p) && s->views == 0 ? 0 : samples * (size_t)views_of_train(p);
+    size_t others = graft_dataset_set_count(p->job->dataset, GRAFT_SET_HELD_OUT, -1);
+    size_t steps = (samples + (size_t)batch - 1) / (size_t)batch * (size_t)s->epochs;
+    bool wanted = s->gram == GRAFT_GRAM_ON ||
+                  (s->gram == GRAFT_AUTO && graft_gram_worthwhile(model, views, others, batch, steps));
+    return wanted && graft_gram_possible(model) ? views : 0;
+}
+
 static graft_status settle(phase *p)
 {
     graft_status status;
@@ -92,15 +107,17 @@ static graft_status open_all(phase *p, graft_model *model, graft_features *featu
     size_t samples = graft_dataset_set_count(p->job->dataset, GRAFT_SET_TRAIN, -1);
     options.batch = (size_t)s->batch < samples ? s->batch : (int)samples;
     options.threads = s->threads;
-    options.optimizer =
-        (graft_sgd_options){(float)s->rate, (float)s->body_rate, (float)s->momentum, (float)s->decay, false};
+    options.optimizer = (graft_sgd_options){
+        (float)s->rate, (float)s->body_rate, (float)s->momentum, (float)s->decay, false, s->nesterov};
     options.batch_norm = s->batch_norm;
     options.loss = s->loss;
     options.label_smoothing = (float)s->label_smoothing;
     options.clip = (float)s->clip;
+    options.fuse_step = true;
     options.stochastic = s->stochastic;
     options.seed = s->seed;
-    options.keep = p->job->options->cache.kind != GRAFT_CACHE_NONE;
+    options.gram = gram_views(p, model, options.batch);
+    options.keep = p->job->options->cache.kind != GRAFT_CACHE_NONE || options.gram > 0;
     GRAFT_TRY(graft_executor_create_with(&p->executor, model, &options, features));
     GRAFT_TRY(plan_short_batch(p, (int)(samples % (size_t)options.batch)));
     GRAFT_TRY(settle(p));
@@ -122,7 +139,7 @@ static void close_all(phase *p)
     graft_loader_free(p->train);
     graft_loader_free(p->held_out);
     graft_executor_free(p->executor);
-    graft_model_free(p->good);
+    graft_snapshot_dispose(&p->good);
 }
 
 static void tell_plan(phase *p, const graft_model *model)
@@ -130,6 +147,7 @@ static void tell_plan(phase *p, const graft_model *model)
     graft_fit_event event = {
         .kind = GRAFT_FIT_PLANNED, .phase = p->settings->name, .epochs = p->settings->epochs};
     graft_executor_memory(p->executor, &event.memory);
+    event.gram = p->executor->gram != NULL;
     event.views = p->keep.wanted;
     event.found = p->keep.found;
     event.cache = p->keep.kind;
@@ -216,8 +234,9 @@ static graft_status keep_all(phase *p, const graft_model *model)
 {
     graft_status status = GRAFT_OK;
     counted c = {p->job->options->progress, 0, p->keep.wanted};
-    if (!p->executor->features || graft_keep_is_complete(&p->keep, p->executor))
-        return GRAFT_OK;
+    bool complete = graft_keep_is_complete(&p->keep, p->executor);
+    if (!p->executor->features || (complete && !p->executor->gram))
+        return GRAFT_OK; /* the Gram form is told the views also where all are kept */
     for (int view = p->keep.first; view < last_pass(p); view++)
         GRAFT_TRY(keep_views(p, model, GRAFT_SET_TRAIN, view, &c));
     if (p->held_out)
@@ -321,6 +340,7 @@ static graft_status train_epoch(phase *p, int epoch)
     graft_batch batch;
     double sum = 0.0;
     size_t done = 0, total = graft_loader_samples(p->train);
+    p->ahead = true;
     graft_executor_train(p->executor);
     GRAFT_TRY(graft_loader_rewind(p->train, epoch));
     while ((status = graft_loader_next(p->train, &batch)) == GRAFT_OK) {
@@ -401,14 +421,12 @@ static graft_status check_weights(const phase *p)
 static graft_status keep_weights(phase *p, int epoch)
 {
     graft_status status;
-    graft_model *model;
     bool better = p->accuracy > p->best_accuracy ||
                   (p->accuracy == p->best_accuracy && p->held_out_loss < p->best_loss);
     if (p->settings->choose && p->held_out && p->good_epoch > 0 && !better)
         return GRAFT_OK;
-    GRAFT_TRY(graft_executor_model(p->executor, &model));
-    graft_model_free(p->good);
-    p->good = model;
+    GRAFT_TRY(graft_executor_save(p->executor, &p->good));
+    p->ahead = false;
     p->good_epoch = epoch;
     p->best_accuracy = p->accuracy;
     p->best_loss = p->held_out_loss;
@@ -450,7 +468,6 @@ out:
 static graft_status run_epochs(phase *p, int *epochs)
 {
     graft_status status = GRAFT_OK;
-    GRAFT_TRY(graft_executor_model(p->executor, &p->good)); /* what there is if nothing good comes */
     for (int epoch = 1; epoch <= p->settings->epochs && !p->job->stopped; epoch++) {
         GRAFT_TRY(run_epoch(p, epoch));
         *epochs = epoch;
@@ -463,11 +480,23 @@ out:
     return status;
 }
 
+/* What was good as a model; what there was before, if nothing good came. */
+static graft_status make_model(phase *p, graft_model **model)
+{
+    if (p->good_epoch == 0)
+        return graft_model_clone(model, p->executor->model);
+    if (p->ahead)
+        graft_executor_restore(p->executor, &p->good);
+    graft_snapshot_dispose(&p->good);
+    return graft_executor_model(p->executor, model);
+}
+
 graft_status graft_phase_run(graft_fit_job *job, graft_model *model, const graft_phase_settings *settings,
                              graft_features *features, graft_phase_result *result)
 {
     graft_status status;
     phase p = {.job = job, .settings = settings, .best_loss = INFINITY, .best_accuracy = -1.0};
+    graft_model *trained = NULL;
     int epochs = 0;
     GRAFT_TRY(open_all(&p, model, features));
     tell_plan(&p, model);
@@ -476,10 +505,16 @@ graft_status graft_phase_run(graft_fit_job *job, graft_model *model, const graft
     if (settings->find_rate && !job->stopped && !model->state.graph->nodes[0].cut)
         GRAFT_TRY(find_rate(&p, model));
     GRAFT_TRY(run_epochs(&p, &epochs));
+    GRAFT_TRY(make_model(&p, &trained));
     if (p.good_epoch == 0)
         p.best_accuracy = p.best_loss = NAN;
-    *result = (graft_phase_result){p.good, epochs, p.good_epoch, p.rate, p.best_accuracy, p.best_loss};
-    p.good = NULL;
+    *result = (graft_phase_result){.model = trained,
+                                   .epochs = epochs,
+                                   .best_epoch = p.good_epoch,
+                                   .rate = p.rate,
+                                   .gram = p.executor->gram != NULL,
+                                   .held_out_accuracy = p.best_accuracy,
+                                   .held_out_loss = p.best_loss};
 out:
     close_all(&p);
     return status;

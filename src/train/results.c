@@ -26,6 +26,52 @@ void graft_executor_attach(graft_executor *e, graft_loader *loader)
         graft_loader_set_kept(loader, NULL, NULL);
 }
 
+/* Of a loader's epoch; all of them are kept by then. */
+typedef struct view_list {
+    graft_gram_view *views;
+    const float **features;
+    size_t count;
+} view_list;
+
+static graft_status list_batch(view_list *list, const graft_executor *e, const graft_batch *batch)
+{
+    for (int i = 0; i < batch->count; i++) {
+        const float *row = graft_features_find(e->features, batch->samples[i], batch->views[i]);
+        if (!row)
+            return graft_fail(GRAFT_EARGUMENT, "sample %d, view %d cannot be kept", batch->samples[i],
+                              batch->views[i]);
+        if (graft_gram_find(e->gram, batch->samples[i], batch->views[i]))
+            continue;
+        list->views[list->count] = (graft_gram_view){.sample = batch->samples[i], .view = batch->views[i]};
+        list->features[list->count++] = row;
+    }
+    return GRAFT_OK;
+}
+
+/* The Gram form trains on the views of the first loader of training pictures; others may be looked at. */
+static graft_status add_to_gram(graft_executor *e, graft_loader *loader)
+{
+    graft_status status;
+    graft_batch batch;
+    view_list list = {NULL, NULL, 0};
+    bool training = graft_loader_settings(loader)->set == GRAFT_SET_TRAIN;
+    if (!training && !e->gram->filled)
+        return GRAFT_OK; /* multiplied when they are looked at */
+    GRAFT_TRY(GRAFT_NEW_ARRAY(&list.views, graft_loader_samples(loader)));
+    GRAFT_TRY(GRAFT_NEW_ARRAY(&list.features, graft_loader_samples(loader)));
+    GRAFT_TRY(graft_loader_rewind(loader, 0));
+    while ((status = graft_loader_next(loader, &batch)) == GRAFT_OK)
+        GRAFT_TRY(list_batch(&list, e, &batch));
+    if (status == GRAFT_DONE)
+        status = GRAFT_OK;
+    if (status == GRAFT_OK && list.count > 0)
+        status = graft_gram_add(e->gram, e->device, list.views, list.features, list.count, training);
+out:
+    free(list.views);
+    free(list.features);
+    return status;
+}
+
 static graft_status keep_batch(graft_executor *e, const graft_batch *batch)
 {
     graft_status status = GRAFT_OK;
@@ -56,7 +102,7 @@ graft_status graft_executor_keep(graft_executor *e, graft_loader *loader, const 
         }
     }
     if (status == GRAFT_DONE)
-        status = GRAFT_OK;
+        status = e->gram ? add_to_gram(e, loader) : GRAFT_OK;
 out:
     return status;
 }
@@ -85,19 +131,42 @@ static graft_status add_moves(graft_model *model, const graft_node *node, int64_
     return GRAFT_OK;
 }
 
+/* The plain values or gradient of what is trained; of the Gram form's A, the weight's. */
+static graft_status read_trained(const graft_executor *e, const graft_trained *t, bool gradient, float *out)
+{
+    const float *values = gradient ? t->gradient : t->value;
+    if (t->role == GRAFT_GRAM_NONE) {
+        memcpy(out, values, sizeof(float) * (size_t)t->count);
+        return GRAFT_OK;
+    }
+    float c = 0.0F;
+    for (size_t i = 0; i < e->trained_count && !gradient; i++)
+        c = e->trained[i].role == GRAFT_GRAM_C ? *e->trained[i].value : c;
+    return graft_gram_weight(e->gram, e->device, values, c, out);
+}
+
+static graft_status give_tensor(graft_model *model, const graft_executor *e, const graft_trained *t)
+{
+    graft_status status;
+    graft_tensor *tensor = NULL;
+    GRAFT_TRY(graft_tensor_create(&tensor, GRAFT_F32, &model->state.tensors[t->tensor]->shape));
+    GRAFT_TRY(read_trained(e, t, false, tensor->data));
+    graft_tensor_release(model->state.tensors[t->tensor]);
+    model->state.tensors[t->tensor] = tensor;
+    return GRAFT_OK;
+out:
+    graft_tensor_release(tensor);
+    return status;
+}
+
 graft_status graft_executor_model(const graft_executor *e, graft_model **out)
 {
     graft_status status;
     graft_model *model = NULL;
     GRAFT_TRY(graft_model_clone(&model, e->model));
-    for (size_t i = 0; i < e->trained_count; i++) {
-        const graft_trained *t = &e->trained[i];
-        graft_tensor *tensor;
-        GRAFT_TRY(graft_tensor_create(&tensor, GRAFT_F32, &t->node->parameters[t->slot].shape));
-        memcpy(tensor->data, t->value, tensor->bytes);
-        graft_tensor_release(model->state.tensors[t->tensor]);
-        model->state.tensors[t->tensor] = tensor;
-    }
+    for (size_t i = 0; i < e->trained_count; i++)
+        if (e->trained[i].role != GRAFT_GRAM_C)
+            GRAFT_TRY(give_tensor(model, e, &e->trained[i]));
     for (size_t i = 0; i < model->state.graph->count; i++)
         GRAFT_TRY(add_moves(model, &model->state.graph->nodes[i], e->moves));
     *out = model;
@@ -107,16 +176,17 @@ out:
     return status;
 }
 
+/* `count` is asked for of the model's tensor. */
 static graft_status find_trained(const graft_trained **out, const graft_executor *e, const char *name,
                                  size_t count)
 {
     for (size_t i = 0; i < e->trained_count; i++) {
         const graft_trained *t = &e->trained[i];
-        if (strcmp(e->model->state.names[t->tensor], name) != 0)
+        int64_t size = graft_shape_count(&e->model->state.tensors[t->tensor]->shape);
+        if (t->role == GRAFT_GRAM_C || strcmp(e->model->state.names[t->tensor], name) != 0)
             continue;
-        if ((size_t)t->count != count)
-            return graft_fail(GRAFT_ESHAPE, "%s has %lld elements, not %zu", name, (long long)t->count,
-                              count);
+        if ((size_t)size != count)
+            return graft_fail(GRAFT_ESHAPE, "%s has %lld elements, not %zu", name, (long long)size, count);
         *out = t;
         return GRAFT_OK;
     }
@@ -127,9 +197,7 @@ graft_status graft_executor_parameter(const graft_executor *e, const char *name,
 {
     const graft_trained *t = NULL;
     graft_status status = find_trained(&t, e, name, count);
-    if (status == GRAFT_OK)
-        memcpy(out, t->value, sizeof(float) * count);
-    return status;
+    return status == GRAFT_OK ? read_trained(e, t, false, out) : status;
 }
 
 graft_status graft_executor_gradient(const graft_executor *e, const char *name, float *out, size_t count)
@@ -140,10 +208,12 @@ graft_status graft_executor_gradient(const graft_executor *e, const char *name, 
         return status;
     if (!t->gradient)
         return graft_fail(GRAFT_ENOTFOUND, "%s is a running statistic and has no gradient", name);
-    if (e->fresh) /* zero_grad only says that the next backward writes and does not add */
-        memset(out, 0, sizeof(float) * count);
-    else
-        memcpy(out, t->gradient, sizeof(float) * count);
+    if (e->fused)
+        return graft_fail(GRAFT_EARGUMENT,
+                          "backward and step are fused here: there are no gradients to read");
+    if (!e->fresh)
+        return read_trained(e, t, true, out);
+    memset(out, 0, sizeof(float) * count); /* zero_grad only says that the next backward writes */
     return GRAFT_OK;
 }
 

@@ -80,6 +80,22 @@ class Run(TrainTest):
         losses = [float(row["loss"]) for row in pictures[:-1]]
         self.assertEqual(losses, sorted(losses, reverse=True))
 
+    def test_gram_form(self):
+        """Another way to the same numbers: a head of two layers whose first one trains from products of features."""
+        histories = {}
+        for form in ("on", "off"):
+            done = self.train("data", *NONE, "--head", "linear(24) relu dropout(0.5) linear", "--epochs", "3", "--gram", form,
+                              "--nesterov", "--out", form)
+            self.assertEqual("Gram form" in done.stderr, form == "on")
+            args = json.loads(read(f"{form}/args.json"))
+            self.assertEqual((args["gram"], args["nesterov"]), (form, True))
+            histories[form] = table(f"{form}/history.csv")
+        self.assertEqual(len(histories["on"]), 3)
+        for a, b in zip(histories["on"], histories["off"]):
+            for column in ("loss", "held_out_loss"):
+                self.assertAlmostEqual(float(a[column]) / float(b[column]), 1, places=4)
+        self.refuses(1, "random ones are not kept", "train", "data", *NONE, "--gram", "on", "--augment", "crop", "--out", "no")
+
     def test_args_hold_every_option(self):
         self.train("data", *NONE, "--epochs", "2", "--batch", "7", "--lr", ".05", "--seed", "3", "--augment", "none")
         args = json.loads(read("runs/data-1/args.json"))
@@ -89,7 +105,7 @@ class Run(TrainTest):
         self.assertEqual(names - set(args), set())
         expected = {"model": "efficientnet_lite0", "weights": "none", "trainable": "head", "freeze": None, "epochs": 2,
                     "batch": 7, "lr": .05, "body-lr": .05, "momentum": .9, "schedule": "cosine", "warmup": 0, "clip": 0,
-                    "start": "zero", "augment": "none", "batch-norm": "still", "val": .2, "pictures": "as-seen",
+                    "start": "zero", "augment": "none", "nesterov": False, "gram": "off", "batch-norm": "still", "val": .2, "pictures": "as-seen",
                     "folds": None, "cache": "disk", "cache-size": 16 << 30, "seed": 3, "out": "runs/data-1", "force": False, "json": False, "quiet": False}
         for name, value in expected.items():
             if isinstance(value, float):
@@ -460,7 +476,7 @@ class Interrupt(TrainTest):
             process.send_signal(number)
             out, said = process.communicate(timeout=120)
             self.assertEqual(process.returncode, 0, said)
-            result = lines(out)[-1]
+            result = json.loads(out.splitlines()[-1])  # the first ones may be cut: `wait_for` reads ahead
             self.assertEqual((result["event"], result["stopped"]), ("result", True))
             self.assertRegex(said, r"stopped     after epoch \d+ of 100000\n")
             self.assertIn("held-out pictures", said)
