@@ -1,5 +1,5 @@
 """chapter.py DATA WEIGHTS WAY THREADS: the chapter "Transfer Learning using PyTorch", VGG16 frozen but for a new classifier,
-10 epochs in batches of 8. WAY:
+10 epochs in batches of 32. WAY:
 
     written   as the chapter has it: the backbone runs every epoch, autograd above it only
     tuned     the backbone traced and frozen, channels last where that is faster, two loader workers
@@ -13,7 +13,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 from torchvision import datasets, models, transforms
 
-EPOCHS, BATCH = 10, 8
+EPOCHS, BATCH = 10, 32
 
 
 def fastest(model):

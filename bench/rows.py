@@ -155,7 +155,7 @@ def one_and_two(*words):
 def graft_chapter(place, cache):
     words = [place.graft, "train", os.path.join(place.photographs(), "train"), "--model", "vgg16", "--weights",
              place.weights(), "--head", "linear(4096) relu dropout(0.5) linear", "--start", "pytorch", "--epochs", "10",
-             "--batch", "8", "--lr", ".001", "--schedule", "constant", "--weight-decay", "0", "--augment", "none",
+             "--batch", "32", "--lr", ".001", "--schedule", "constant", "--weight-decay", "0", "--augment", "none",
              "--val", "0", "--threads", place.threads, "--out", os.path.join(place.work, "chapter"), "--force", "--quiet"]
     return words + place.cache(cache)
 
