@@ -54,7 +54,7 @@ coverage:
 	@cmake -S . -B build-coverage -DGRAFT_COVERAGE=ON -DCMAKE_BUILD_TYPE=Debug --log-level=WARNING
 	@cmake --build build-coverage -j $(JOBS)
 	-@ctest --test-dir build-coverage -j $(JOBS) --output-on-failure -E '^(sanitize|threads|avx2|source|install)\.'
-	@gcovr --root . --filter src/ --exclude-unreachable-branches build-coverage
+	@gcovr --root . --filter src/ --exclude-unreachable-branches --gcov-ignore-parse-errors build-coverage
 
 weights:
 	@scripts/get-weights.sh
