@@ -4,12 +4,12 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include <graft/graft.h>
 
 #include "cli/command.h"
 #include "cli/paths.h"
+#include "cli/pictures.h"
 #include "cli/screen.h"
 #include "cli/subject.h"
 
@@ -35,74 +35,25 @@ typedef struct extractor {
 
 /* ---- Pictures ---- */
 
-static void say_bad(extractor *x, const char *path, const char *cause)
+static void say_bad(void *context, const char *path, const char *cause)
 {
-    size_t length = strlen(path);
-    struct stat about;
-    bool named = strncmp(cause, path, length) == 0 && strncmp(cause + length, ": ", 2) == 0;
-    if (stat(path, &about) == 0 && S_ISDIR(about.st_mode))
-        screen_fail("%s: a folder; name its pictures: `find FOLDER -type f | graft features RUN - -o FILE`",
-                    path);
-    else
-        screen_fail("%s: %s", path, named ? cause + length + 2 : cause);
+    extractor *x = context;
+    screen_fail(
+        "%s: %s", path,
+        pictures_cause(path, cause,
+                       "a folder; name its pictures: `find FOLDER -type f | graft features RUN - -o FILE`"));
     x->failed = true;
 }
 
-static graft_status add_row(extractor *x, const char *path, const float *row)
+static graft_status add_row(void *context, const char *path, const float *row)
 {
+    extractor *x = context;
     for (size_t i = 0; i < x->row; i++)
         if (!isfinite(row[i])) {
             say_bad(x, path, "the node's output is not a finite number");
             return GRAFT_OK;
         }
     return graft_table_add(x->table, row, path);
-}
-
-static graft_status run_batch(extractor *x, const graft_batch *batch, const char *const *paths)
-{
-    graft_status status = GRAFT_OK;
-    const uint8_t *pixels[BATCH];
-    graft_batch readable = {.pixels = pixels};
-    for (int i = 0; i < batch->count; i++)
-        if (batch->pixels[i])
-            pixels[readable.count++] = batch->pixels[i];
-    if (readable.count > 0)
-        GRAFT_TRY(graft_executor_forward(x->executor, &readable));
-    const float *row = graft_executor_logits(x->executor);
-    for (int i = 0; i < batch->count; i++) {
-        const char *path = paths[batch->samples[i]];
-        if (!batch->pixels[i]) {
-            say_bad(x, path, batch->causes[i]);
-            continue;
-        }
-        GRAFT_TRY(add_row(x, path, row));
-        row += x->row;
-    }
-out:
-    return status;
-}
-
-static graft_status run_list(extractor *x, const char *const *paths, size_t count)
-{
-    graft_status status;
-    graft_dataset *dataset = NULL;
-    graft_loader *loader = NULL;
-    graft_batch batch;
-    graft_loader_options what = GRAFT_LOADER_OPTIONS_INIT;
-    what.set = GRAFT_SET_ALL;
-    what.batch = BATCH;
-    what.shuffle = false;
-    what.workers = x->workers;
-    GRAFT_TRY(graft_dataset_list(&dataset, paths, count, graft_model_sight(x->model)));
-    GRAFT_TRY(graft_loader_create(&loader, dataset, graft_model_transform(x->model), &what));
-    while ((status = graft_loader_next(loader, &batch)) == GRAFT_OK)
-        GRAFT_TRY(run_batch(x, &batch, paths));
-    if (status == GRAFT_DONE)
-        status = GRAFT_OK;
-out:
-    graft_loader_free(loader);
-    graft_dataset_free(dataset);
-    return status;
 }
 
 /* ---- All ---- */
@@ -131,9 +82,10 @@ static int run_all(extractor *x, const arguments *given, size_t first)
     const char *const *list;
     size_t count;
     graft_status status = GRAFT_OK;
+    const picture_pass pass = {x->model, x->executor, x->row, x->workers, BATCH, x, add_row, say_bad};
     paths_open(&source, given, first);
     while (status == GRAFT_OK && (count = paths_take(&source, &list)) > 0)
-        status = run_list(x, list, count);
+        status = pictures_pass(&pass, list, count);
     x->failed |= source.failed;
     paths_dispose(&source);
     return status == GRAFT_OK ? finish(x, argument_text(given, "out")) : screen_fail_status();

@@ -8,13 +8,12 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 
 #include <graft/graft.h>
 
 #include "cli/command.h"
 #include "cli/paths.h"
+#include "cli/pictures.h"
 #include "cli/prediction.h"
 #include "cli/screen.h"
 #include "cli/subject.h"
@@ -41,40 +40,28 @@ typedef struct predictor {
 
 /* ---- What cannot be predicted ---- */
 
-static bool is_folder(const char *path)
+static void say_bad(void *context, const char *path, const char *cause)
 {
-    struct stat about;
-    return stat(path, &about) == 0 && S_ISDIR(about.st_mode);
-}
-
-/* The cause without the path that it may begin with; of a folder what to do about it. */
-static const char *cause_of(const char *path, const char *cause)
-{
-    size_t length = strlen(path);
-    if (is_folder(path))
-        return "a folder; name its pictures: `graft predict RUN FOLDER/*`, or "
-               "`find FOLDER -type f | graft predict RUN -`";
-    bool named = strncmp(cause, path, length) == 0 && strncmp(cause + length, ": ", 2) == 0;
-    return named ? cause + length + 2 : cause;
-}
-
-static void say_bad(predictor *p, const char *path, const char *cause)
-{
-    cause = cause_of(path, cause);
+    predictor *p = context;
+    cause = pictures_cause(path, cause,
+                           "a folder; name its pictures: `graft predict RUN FOLDER/*`, or "
+                           "`find FOLDER -type f | graft predict RUN -`");
     fflush(stdout); /* in the order in which things happened */
     screen_fail("%s: %s", path, cause);
     prediction_say_failure(&p->form, path, cause);
     p->failed = true;
 }
 
-static void say_good(predictor *p, const char *path, const float *logits)
+static graft_status say_good(void *context, const char *path, const float *logits)
 {
+    predictor *p = context;
     for (size_t i = 0; i < p->form.classes; i++)
         if (!isfinite(logits[i])) {
             say_bad(p, path, "the model's output is not a finite number");
-            return;
+            return GRAFT_OK;
         }
     prediction_say(&p->form, path, logits);
+    return GRAFT_OK;
 }
 
 /* ---- One picture ---- */
@@ -95,53 +82,6 @@ static void predict_one(predictor *p, const char *path)
         say_bad(p, path, graft_error_message());
 }
 
-/* ---- Several ---- */
-
-static graft_status predict_batch(predictor *p, const graft_batch *batch, const char *const *paths)
-{
-    const uint8_t *pixels[BATCH];
-    graft_batch readable = {.pixels = pixels};
-    for (int i = 0; i < batch->count; i++)
-        if (batch->pixels[i])
-            pixels[readable.count++] = batch->pixels[i];
-    graft_status status = graft_executor_forward(p->executor, &readable);
-    const float *logits = graft_executor_logits(p->executor);
-    for (int i = 0; i < batch->count && status == GRAFT_OK; i++) {
-        const char *path = paths[batch->samples[i]];
-        if (!batch->pixels[i]) {
-            say_bad(p, path, batch->causes[i]);
-            continue;
-        }
-        say_good(p, path, logits);
-        logits += p->form.classes;
-    }
-    fflush(stdout);
-    return status;
-}
-
-static graft_status predict_list(predictor *p, const char *const *paths, size_t count)
-{
-    graft_status status;
-    graft_dataset *dataset = NULL;
-    graft_loader *loader = NULL;
-    graft_batch batch;
-    graft_loader_options what = GRAFT_LOADER_OPTIONS_INIT;
-    what.set = GRAFT_SET_ALL;
-    what.batch = BATCH;
-    what.shuffle = false;
-    what.workers = p->workers;
-    GRAFT_TRY(graft_dataset_list(&dataset, paths, count, graft_model_sight(p->model)));
-    GRAFT_TRY(graft_loader_create(&loader, dataset, graft_model_transform(p->model), &what));
-    while ((status = graft_loader_next(loader, &batch)) == GRAFT_OK)
-        GRAFT_TRY(predict_batch(p, &batch, paths));
-    if (status == GRAFT_DONE)
-        status = GRAFT_OK;
-out:
-    graft_loader_free(loader);
-    graft_dataset_free(dataset);
-    return status;
-}
-
 /* ---- All ---- */
 
 static int predict_all(predictor *p, const arguments *given, size_t first)
@@ -150,12 +90,14 @@ static int predict_all(predictor *p, const arguments *given, size_t first)
     const char *const *list;
     size_t count;
     graft_status status = GRAFT_OK;
+    const picture_pass pass = {p->model, p->executor, p->form.classes, p->workers,
+                               BATCH,    p,           say_good,        say_bad};
     paths_open(&source, given, first);
     while (status == GRAFT_OK && !ferror(stdout) && (count = paths_take(&source, &list)) > 0) {
         if (count == 1)
             predict_one(p, list[0]);
         else
-            status = predict_list(p, list, count);
+            status = pictures_pass(&pass, list, count);
         fflush(stdout);
     }
     paths_dispose(&source);
