@@ -7,17 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "asserts.h"
+
 #include "base/memory.h"
 #include "graph/op.h"
 #include "plan/plan.h"
 #include "zoo/builder.h"
-
-#define assert_ok(call)                                                                       \
-    do {                                                                                      \
-        graft_status status_ = (call);                                                        \
-        if (status_ != GRAFT_OK)                                                              \
-            fail_msg("%s: %s: %s", #call, graft_status_name(status_), graft_error_message()); \
-    } while (0)
 
 typedef struct rig {
     graft_graph *graph;
@@ -195,20 +190,6 @@ static inline double run_loss(run *u, const int32_t *labels)
 static inline void run_backward(run *u)
 {
     assert_ok(graft_plan_run(u->upper, GRAFT_PHASE_BACKWARD));
-}
-
-/* |a - b| / |b|, in double; infinite where a is not finite. */
-static inline double distance_of(const float *a, const float *b, int64_t count)
-{
-    double difference = 0, size = 0;
-    for (int64_t i = 0; i < count; i++) {
-        double d = (double)a[i] - b[i];
-        difference += d * d;
-        size += (double)b[i] * b[i];
-    }
-    if (!isfinite(difference))
-        return INFINITY;
-    return size > 0 ? sqrt(difference / size) : sqrt(difference);
 }
 
 #endif

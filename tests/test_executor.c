@@ -11,18 +11,12 @@
 #include <cmocka.h>
 #include <math.h>
 
+#include "asserts.h"
 #include "tiny.h"
 
 #include "base/memory.h"
 #include "base/random.h"
 #include "train/executor.h"
-
-#define assert_ok(call)                                                                       \
-    do {                                                                                      \
-        graft_status status_ = (call);                                                        \
-        if (status_ != GRAFT_OK)                                                              \
-            fail_msg("%s: %s: %s", #call, graft_status_name(status_), graft_error_message()); \
-    } while (0)
 
 enum { PICTURES = 24, BATCH = 8 };
 
@@ -98,17 +92,6 @@ static graft_executor *plain_executor(const char *trains, int batch)
     return executor_of(model_with(trains), &options);
 }
 
-static float train_on(graft_executor *e, const graft_batch *batch)
-{
-    float loss;
-    assert_ok(graft_executor_zero_grad(e));
-    assert_ok(graft_executor_forward(e, batch));
-    assert_ok(graft_executor_loss(e, batch, &loss));
-    assert_ok(graft_executor_backward(e));
-    assert_ok(graft_executor_step(e));
-    return loss;
-}
-
 /* Every trained value in one row; *count is how many. The caller's. */
 static float *trained_values(const graft_executor *e, bool gradients, size_t *count)
 {
@@ -127,7 +110,8 @@ static float *trained_values(const graft_executor *e, bool gradients, size_t *co
     return values;
 }
 
-static double distance_of(const float *a, const float *b, size_t count)
+/* NaN where a number is none, so that no comparison holds, in either direction. */
+static double relative_distance(const float *a, const float *b, size_t count)
 {
     double difference = 0, size = 0;
     for (size_t i = 0; i < count; i++) {
@@ -161,7 +145,7 @@ static void test_two_backwards_accumulate(void **state)
     }
     for (size_t i = 0; i < count; i++)
         assert_true(sum[i] == one[i] + two[i]);
-    assert_true(distance_of(one, two, count) > 0.01);
+    assert_true(relative_distance(one, two, count) > 0.01);
     free(sum);
     free(one);
     free(two);
@@ -173,7 +157,7 @@ static void test_zero_grad_zeroes(void **state)
     graft_batch batch = batch_of(*state, 0, 8);
     graft_executor *e = plain_executor("*", BATCH);
     size_t count;
-    train_on(e, &batch);
+    tiny_step(e, &batch);
     float *before = trained_values(e, true, &count);
     assert_ok(graft_executor_zero_grad(e));
     float *after = trained_values(e, true, &count);
@@ -235,8 +219,8 @@ static void test_short_batches(void **state)
         size_t count;
         assert_ok(graft_executor_forward(wide, &full));
         assert_ok(graft_executor_backward(wide));
-        train_on(wide, &part);
-        train_on(narrow, &part);
+        tiny_step(wide, &part);
+        tiny_step(narrow, &part);
         float *a = trained_values(wide, true, &count), *b = trained_values(narrow, true, &count);
         assert_memory_equal(a, b, sizeof(float) * count);
         free(a);
@@ -284,7 +268,7 @@ static void check_two_steps(void **state, float clip, bool decay_all)
     for (int turn = 0; turn < 2; turn++) {
         size_t count;
         float *was = trained_values(e, false, &count), *at = was, *velocity = velocities;
-        train_on(e, &batch);
+        tiny_step(e, &batch);
         double norm = gradient_norm(e), scale = clip > 0 && norm > (double)clip ? (double)clip / norm : 1;
         assert_true((scale < 1) == (clip > 0));
         for (size_t i = 0; i < e->trained_count; i++) {
@@ -319,7 +303,7 @@ static void test_nesterov(void **state)
     size_t count;
     float *was = trained_values(e, false, &count), *velocity = calloc(count, sizeof *velocity);
     for (int turn = 0; turn < 3; turn++) {
-        train_on(e, &batch);
+        tiny_step(e, &batch);
         float *is = trained_values(e, false, &count), *gradient = trained_values(e, true, &count);
         for (size_t i = 0; i < count; i++) {
             double g = (double)gradient[i] + 0.1 * (double)was[i];
@@ -361,7 +345,7 @@ static void check_fused(void **state, const char *trains, float momentum, float 
         }
     a = trained_values(apart, false, &count);
     b = trained_values(fused, false, &count);
-    assert_true(distance_of(a, b, count) < 1e-5);
+    assert_true(relative_distance(a, b, count) < 1e-5);
     assert_int_equal(graft_executor_gradient(fused, "_fc.bias", gradient, TINY_CLASSES), GRAFT_EARGUMENT);
     graft_memory with, without;
     graft_executor_memory(apart, &without);
@@ -387,7 +371,7 @@ static void test_rates_can_be_set(void **state)
     size_t count;
     graft_executor_set_rates(e, 0.0F, 0.0F);
     float *was = trained_values(e, false, &count);
-    train_on(e, &batch);
+    tiny_step(e, &batch);
     float *is = trained_values(e, false, &count);
     assert_memory_equal(was, is, sizeof(float) * count);
     free(was);
@@ -414,8 +398,8 @@ static void test_evaluation_with_any_batch(void **state)
             for (int from = 0; from + sizes[i] <= PICTURES; from += 5) {
                 graft_batch part = batch_of(*state, from, sizes[i]);
                 assert_ok(graft_executor_forward(e, &part));
-                assert_true(distance_of(graft_executor_logits(e), wanted + from * TINY_CLASSES,
-                                        (size_t)(sizes[i] * TINY_CLASSES)) < 1e-6);
+                assert_true(relative_distance(graft_executor_logits(e), wanted + from * TINY_CLASSES,
+                                              (size_t)(sizes[i] * TINY_CLASSES)) < 1e-6);
             }
         graft_executor_free(e);
     }
@@ -470,7 +454,7 @@ static void test_predict_equals_forward(void **state)
         float sum = 0;
         assert_ok(
             graft_executor_predict(e, &pictures[i], 1, got)); /* a plan of its own: the last bits differ */
-        assert_true(distance_of(got, wanted + i * TINY_CLASSES, TINY_CLASSES) < 1e-5);
+        assert_true(relative_distance(got, wanted + i * TINY_CLASSES, TINY_CLASSES) < 1e-5);
         for (int k = 0; k < TINY_CLASSES; k++)
             sum += got[k];
         assert_true(fabsf(sum - 1.0F) < 1e-6F);
@@ -495,7 +479,7 @@ static void test_evaluation_follows_training(void **state)
         memcpy(first, graft_executor_logits(e), sizeof first);
         graft_executor_train(e);
         for (int i = 0; i < 3; i++)
-            train_on(e, &batch);
+            tiny_step(e, &batch);
         graft_executor_eval(e);
         assert_ok(graft_executor_forward(e, &all));
         memcpy(logits, graft_executor_logits(e), sizeof logits);
@@ -504,8 +488,8 @@ static void test_evaluation_follows_training(void **state)
         graft_executor_options run = options_of(0);
         graft_executor *fresh = executor_of(model, &run);
         assert_ok(graft_executor_forward(fresh, &all));
-        assert_true(distance_of(graft_executor_logits(fresh), logits, PICTURES * TINY_CLASSES) < 1e-5);
-        assert_true(distance_of(first, logits, PICTURES * TINY_CLASSES) > 1e-3);
+        assert_true(relative_distance(graft_executor_logits(fresh), logits, PICTURES * TINY_CLASSES) < 1e-5);
+        assert_true(relative_distance(first, logits, PICTURES * TINY_CLASSES) > 1e-3);
         graft_executor_free(fresh);
         graft_executor_free(e);
     }
@@ -529,7 +513,7 @@ static void test_an_unread_picture(void **state)
     batch.causes = NULL;
     assert_int_equal(graft_executor_forward(e, &batch), GRAFT_EIO);
     graft_executor_train(e);
-    assert_true(isfinite(train_on(e, &good)));
+    assert_true(isfinite(tiny_step(e, &good)));
     graft_executor_free(e);
 }
 
@@ -545,7 +529,7 @@ static float *train_head(const album *a, bool keep, bool room, int threads, size
         assert_ok(graft_features_reserve(e->features, PICTURES));
     for (int step = 0; step < 12; step++) {
         graft_batch batch = batch_of(a, step * 7 % 19, 6);
-        train_on(e, &batch);
+        tiny_step(e, &batch);
     }
     if (keep)
         assert_int_equal(graft_features_count(e->features), room ? PICTURES : 0);
@@ -601,7 +585,7 @@ static float *train_all(const album *a, uint64_t seed, int threads, size_t *coun
     graft_executor *e = executor_of(model_with("*"), &options);
     for (int step = 0; step < 4; step++) {
         graft_batch batch = batch_of(a, step * 5, BATCH);
-        train_on(e, &batch);
+        tiny_step(e, &batch);
     }
     float *values = trained_values(e, false, count);
     graft_executor_free(e);
@@ -614,8 +598,8 @@ static void test_seeds_and_threads(void **state)
     float *first = train_all(*state, 1, 2, &count), *again = train_all(*state, 1, 2, &count);
     float *other = train_all(*state, 2, 2, &count), *alone = train_all(*state, 1, 1, &count);
     assert_memory_equal(first, again, sizeof(float) * count);
-    assert_true(distance_of(other, first, count) > 1e-4);
-    assert_true(distance_of(alone, first, count) < 1e-5);
+    assert_true(relative_distance(other, first, count) > 1e-4);
+    assert_true(relative_distance(alone, first, count) < 1e-5);
     free(first);
     free(again);
     free(other);
@@ -631,8 +615,8 @@ static void check_sharing(const char *trains, graft_batch_norm norm, const album
     graft_batch batch = batch_of(a, 0, BATCH);
     options.batch_norm = norm;
     graft_executor *e = executor_of(graft_model_share(model), &options);
-    train_on(e, &batch);
-    train_on(e, &batch);
+    tiny_step(e, &batch);
+    tiny_step(e, &batch);
     assert_ok(graft_executor_model(e, &trained));
     graft_executor_free(e);
     for (size_t i = 0; i < graft_model_tensor_count(model); i++) {
@@ -678,7 +662,7 @@ static void test_accessors(void **state)
     assert_true(untouched == 7);
     assert_ok(graft_executor_parameter(e, "_bn1.running_mean", values, 32));
     assert_true(values[0] == 0);
-    train_on(e, &batch);
+    tiny_step(e, &batch);
     assert_ok(graft_executor_parameter(e, "_bn1.running_mean", values, 32));
     assert_true(values[0] != 0);
     assert_ok(graft_executor_gradient(e, "_fc.weight", values, 32 * TINY_CLASSES));

@@ -7,13 +7,14 @@
 #include <string.h>
 
 #include <cmocka.h>
-#include <dirent.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "asserts.h"
 
 #include "base/file.h"
 #include "base/hash.h"
@@ -33,16 +34,6 @@ static int teardown(void **state)
     (void)state;
     snprintf(command, sizeof command, "rm -rf %s", folder);
     return chdir("/") || system(command);
-}
-
-static int entries(void)
-{
-    int count = 0;
-    DIR *here = opendir(".");
-    while (readdir(here))
-        count++;
-    closedir(here);
-    return count - 2;
 }
 
 static void check_content(const char *path, const char *text)

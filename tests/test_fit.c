@@ -12,19 +12,13 @@
 #include <math.h>
 #include <unistd.h>
 
+#include "asserts.h"
 #include "pictures.h"
 #include "tiny.h"
 
 #include "base/memory.h"
 #include "train/executor.h"
 #include "train/schedule.h"
-
-#define assert_ok(call)                                                                       \
-    do {                                                                                      \
-        graft_status status_ = (call);                                                        \
-        if (status_ != GRAFT_OK)                                                              \
-            fail_msg("%s: %s: %s", #call, graft_status_name(status_), graft_error_message()); \
-    } while (0)
 
 enum { EACH = 10, TRAINED = 24, EVENTS = 256 };
 

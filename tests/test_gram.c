@@ -11,19 +11,13 @@
 #include <cmocka.h>
 #include <math.h>
 
+#include "asserts.h"
 #include "pictures.h"
 #include "tiny.h"
 
 #include "base/memory.h"
 #include "image/augment.h"
 #include "train/executor.h"
-
-#define assert_ok(call)                                                                       \
-    do {                                                                                      \
-        graft_status status_ = (call);                                                        \
-        if (status_ != GRAFT_OK)                                                              \
-            fail_msg("%s: %s: %s", #call, graft_status_name(status_), graft_error_message()); \
-    } while (0)
 
 enum { EACH = 10, TRAINED = 24, BATCH = 7, EPOCHS = 3 };
 
@@ -126,27 +120,6 @@ static void job_close(job *j)
     graft_dataset_free(j->dataset);
 }
 
-static double distance_of(const float *a, const float *b, size_t count)
-{
-    double difference = 0, size = 0;
-    for (size_t i = 0; i < count; i++) {
-        difference += ((double)a[i] - b[i]) * ((double)a[i] - b[i]);
-        size += (double)b[i] * b[i];
-    }
-    return size > 0 ? sqrt(difference / size) : sqrt(difference);
-}
-
-static float step_on(graft_executor *e, const graft_batch *batch)
-{
-    float loss;
-    assert_ok(graft_executor_zero_grad(e));
-    assert_ok(graft_executor_forward(e, batch));
-    assert_ok(graft_executor_loss(e, batch, &loss));
-    assert_ok(graft_executor_backward(e));
-    assert_ok(graft_executor_step(e));
-    return loss;
-}
-
 /* Both take an epoch's batches in turn; the largest distance between their losses. */
 static double train_both(job *a, job *b, int epoch)
 {
@@ -158,7 +131,7 @@ static double train_both(job *a, job *b, int epoch)
     assert_ok(graft_loader_rewind(b->train, epoch));
     while (graft_loader_next(a->train, &batch) == GRAFT_OK) {
         assert_ok(graft_loader_next(b->train, &other));
-        double x = (double)step_on(a->e, &batch), y = (double)step_on(b->e, &other);
+        double x = (double)tiny_step(a->e, &batch), y = (double)tiny_step(b->e, &other);
         worst = fmax(worst, fabs(x - y) / y);
     }
     return worst;

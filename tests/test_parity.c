@@ -13,16 +13,11 @@
 #include <math.h>
 #include <unistd.h>
 
+#include "asserts.h"
+
 #include <graft/graft.h>
 
 #include "base/file.h"
-
-#define assert_ok(call)                                                                       \
-    do {                                                                                      \
-        graft_status status_ = (call);                                                        \
-        if (status_ != GRAFT_OK)                                                              \
-            fail_msg("%s: %s: %s", #call, graft_status_name(status_), graft_error_message()); \
-    } while (0)
 
 enum { PICTURES = 12, FEW = 4, BATCH = 6, STEPS = 20, CLASSES = 1000, SIDE = 224, PIXELS = SIDE * SIDE * 3 };
 

@@ -10,10 +10,11 @@
 #include <string.h>
 
 #include <cmocka.h>
-#include <dirent.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+#include "asserts.h"
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -170,16 +171,6 @@ static void test_what_cannot_be_written(void **state)
     assert_false(graft_path_exists("bad"));
     assert_int_equal(graft_safetensors_write("no/such/folder/x", &good, 1, NULL, 0), GRAFT_EIO);
     assert_non_null(strstr(graft_error_message(), "no/such/folder/x: "));
-}
-
-static int entries(void)
-{
-    int count = 0;
-    DIR *here = opendir(".");
-    while (readdir(here))
-        count++;
-    closedir(here);
-    return count - 2;
 }
 
 static void test_a_full_disk_leaves_the_old_file(void **state)

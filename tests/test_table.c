@@ -1,5 +1,4 @@
 /* Tables: what stands in the files, to the byte, and that they appear whole or not at all. */
-#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +9,8 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+
+#include "asserts.h"
 
 #include <graft/graft.h>
 
@@ -23,16 +24,6 @@ static int setup(void **state)
 {
     (void)state;
     return mkdtemp(folder) && chdir(folder) == 0 ? 0 : -1;
-}
-
-static int entries(void)
-{
-    int count = 0;
-    DIR *here = opendir(".");
-    while (readdir(here))
-        count++;
-    closedir(here);
-    return count - 2;
 }
 
 static int teardown(void **state)

@@ -4,6 +4,10 @@
 
 #include <string.h>
 
+#include <graft/train.h>
+
+#include "asserts.h"
+
 #include "model/model.h"
 #include "zoo/zoo.h"
 
@@ -61,6 +65,18 @@ static inline graft_status tiny_create(graft_model **out, uint64_t seed)
     else
         graft_model_free(model);
     return status;
+}
+
+/* The five calls of a training step; the batch's loss. */
+static inline float tiny_step(graft_executor *e, const graft_batch *batch)
+{
+    float loss;
+    assert_ok(graft_executor_zero_grad(e));
+    assert_ok(graft_executor_forward(e, batch));
+    assert_ok(graft_executor_loss(e, batch, &loss));
+    assert_ok(graft_executor_backward(e));
+    assert_ok(graft_executor_step(e));
+    return loss;
 }
 
 #endif
