@@ -14,12 +14,6 @@
 #include "base/memory.h"
 #include "base/status.h"
 
-#ifdef __clang__
-#pragma STDC FP_CONTRACT OFF
-#else
-#pragma GCC optimize("fp-contract=off")
-#endif
-
 /* What the outputs of a stretch have in common. */
 struct lens {
     double scale, shrink, support;

@@ -5,12 +5,6 @@
  * registers would gain nothing. */
 #include "image/normalize.h"
 
-#ifdef __clang__
-#pragma STDC FP_CONTRACT OFF
-#else
-#pragma GCC optimize("fp-contract=off")
-#endif
-
 enum { CHANNELS = 3 };
 
 /* Pixels from `first` on. */

@@ -10,12 +10,6 @@
 #include "image/image.h"
 #include "image/resize.h"
 
-#ifdef __clang__
-#pragma STDC FP_CONTRACT OFF
-#else
-#pragma GCC optimize("fp-contract=off")
-#endif
-
 enum { CHANNELS = 3 };
 
 /* int(resize * long / short), Python's true division. */
