@@ -13,6 +13,8 @@
 
 #include "rig.h"
 
+#include "kernels/primitive.h"
+
 enum { BATCH = 24, SIZE = 20, CLASSES = 3, TICKS = 300, STEPS_MOST = 1000000 };
 
 static struct {
@@ -78,7 +80,7 @@ static void check_threads(int threads)
     }
     tick_every(0);
     sigaction(SIGALRM, &before, NULL);
-    assert_true(heard.ticks >= TICKS); /* they do come, between the plans */
+    assert_true(heard.ticks >= TICKS); /* they do come, between the kernels */
     assert_int_equal(0, heard.strays);
     run_close(&u);
     rig_close(&r);
@@ -108,10 +110,31 @@ static void a_pending_signal_comes_after_the_hold(void **state)
     sigaction(SIGUSR1, &old, NULL);
 }
 
+static graft_status look_at_mask(graft_kernel *kernel)
+{
+    sigset_t now;
+    (void)kernel;
+    pthread_sigmask(SIG_SETMASK, NULL, &now);
+    return sigismember(&now, SIGALRM) && sigismember(&now, SIGINT) && !sigismember(&now, SIGSEGV)
+               ? GRAFT_OK
+               : GRAFT_EINTERNAL;
+}
+
+static void whoever_runs_a_kernel_holds_them(void **state)
+{
+    (void)state;
+    sigset_t after;
+    graft_kernel kernel = {.run = look_at_mask};
+    assert_int_equal(graft_kernel_run(&kernel), GRAFT_OK);
+    pthread_sigmask(SIG_SETMASK, NULL, &after);
+    assert_false(sigismember(&after, SIGALRM));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_pending_signal_comes_after_the_hold),
+        cmocka_unit_test(whoever_runs_a_kernel_holds_them),
         cmocka_unit_test(no_handler_runs_inside_the_arithmetic),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -80,32 +80,42 @@ static graft_convolution directly(const graft_convolution *c)
     return direct;
 }
 
-static graft_status make_forward(graft_kernel **kernel, graft_device *device, const graft_convolution *c,
-                                 bool bias, bool residual, const graft_post_op *post_ops, int post_count,
-                                 bool training)
+static graft_status describe_forward(dnnl_primitive_desc_t *descriptor, graft_device *device,
+                                     const graft_convolution *c, bool bias, bool residual,
+                                     const graft_post_op *post_ops, int post_count, bool training)
 {
     graft_status status;
     descriptors d;
     dnnl_convolution_desc_t operation;
     dnnl_primitive_attr_t attributes = NULL;
-    const graft_argument arguments[] = {
-        {DNNL_ARG_SRC, dnnl_query_src_md, 0, GRAFT_READS},
-        {DNNL_ARG_WEIGHTS, dnnl_query_weights_md, 0, GRAFT_READS},
-        {DNNL_ARG_BIAS, dnnl_query_weights_md, 1, bias ? GRAFT_READS : GRAFT_UNUSED},
-        {DNNL_ARG_DST, dnnl_query_dst_md, 0, residual ? GRAFT_UPDATES : GRAFT_WRITES},
-    };
     GRAFT_TRY(describe(&d, c));
     GRAFT_TRY_DNNL(dnnl_convolution_forward_desc_init(
                        &operation, training ? dnnl_forward_training : dnnl_forward_inference, method_of(c),
                        &d.x, &d.weight, bias ? &d.bias : NULL, &d.y, d.strides, d.pad_begin, d.pad_end),
                    "convolution");
     GRAFT_TRY(graft_attributes_create(&attributes, residual, post_ops, post_count));
-    GRAFT_TRY(
-        graft_primitive_create(kernel, device, "convolution", &operation, attributes, NULL, arguments, 4));
+    GRAFT_TRY(graft_primitive_describe(descriptor, device, "convolution", &operation, attributes, NULL));
 out:
     if (attributes)
         dnnl_primitive_attr_destroy(attributes);
     return status;
+}
+
+static graft_status make_forward(graft_kernel **kernel, graft_device *device, const graft_convolution *c,
+                                 bool bias, bool residual, const graft_post_op *post_ops, int post_count,
+                                 bool training)
+{
+    dnnl_primitive_desc_t descriptor;
+    const graft_argument arguments[] = {
+        {DNNL_ARG_SRC, dnnl_query_src_md, 0, GRAFT_READS},
+        {DNNL_ARG_WEIGHTS, dnnl_query_weights_md, 0, GRAFT_READS},
+        {DNNL_ARG_BIAS, dnnl_query_weights_md, 1, bias ? GRAFT_READS : GRAFT_UNUSED},
+        {DNNL_ARG_DST, dnnl_query_dst_md, 0, residual ? GRAFT_UPDATES : GRAFT_WRITES},
+    };
+    graft_status status =
+        describe_forward(&descriptor, device, c, bias, residual, post_ops, post_count, training);
+    return status == GRAFT_OK ? graft_primitive_wrap(kernel, device, "convolution", descriptor, arguments, 4)
+                              : status;
 }
 
 graft_status graft_convolution_forward(graft_kernel **kernel, graft_device *device,
@@ -125,13 +135,13 @@ graft_status graft_convolution_forward(graft_kernel **kernel, graft_device *devi
 bool graft_convolution_has_winograd(graft_device *device, const graft_convolution *c)
 {
     graft_convolution asked = *c;
-    graft_kernel *kernel = NULL;
+    dnnl_primitive_desc_t descriptor;
     asked.winograd = true;
-    graft_status status = make_forward(&kernel, device, &asked, true, false, NULL, 0, false);
-    if (status != GRAFT_OK || is_refused(status, kernel))
+    if (describe_forward(&descriptor, device, &asked, true, false, NULL, 0, false) != GRAFT_OK)
         return false;
-    graft_kernel_free(kernel);
-    return true;
+    bool fits = graft_primitive_scratch(descriptor) <= SCRATCH_MOST;
+    dnnl_primitive_desc_destroy(descriptor);
+    return fits;
 }
 
 static graft_status make_backward_data(graft_kernel **kernel, graft_device *device,

@@ -215,7 +215,11 @@ graft_status graft_kernel_bind(graft_kernel *kernel, void *const *buffers, void 
 
 graft_status graft_kernel_run(graft_kernel *kernel)
 {
-    return kernel->run(kernel);
+    sigset_t before;
+    graft_signals_hold(&before);
+    graft_status status = kernel->run(kernel);
+    graft_signals_release(&before);
+    return status;
 }
 
 void graft_kernel_free(graft_kernel *kernel)

@@ -4,7 +4,6 @@
 #ifndef GRAFT_KERNELS_KERNEL_H
 #define GRAFT_KERNELS_KERNEL_H
 
-#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -19,9 +18,6 @@ graft_status graft_device_create(graft_device **device, int threads);
 void graft_device_free(graft_device *device);
 /* Makes this thread's arithmetic use the device's threads; before compiling and before running. */
 void graft_device_enter(graft_device *device);
-/* Around whatever runs kernels: no signal reaches this thread in between (signals.c says why). */
-void graft_signals_hold(sigset_t *before);
-void graft_signals_release(const sigset_t *before);
 /* "avx2", "avx512_core", ... as oneDNN has it; its version. Static storage. */
 const char *graft_device_instructions(void);
 const char *graft_device_library(void);
@@ -183,6 +179,7 @@ graft_status graft_linear_backward_weights(graft_kernel **kernel, graft_device *
 typedef struct graft_matmul_shape {
     int64_t rows, inner, columns;
     bool transposed_a, transposed_b; /* the bytes hold the transpose, row-major */
+    int64_t lead_a;                  /* numbers from row to row in a's bytes; 0: no more than a row has */
     bool adds;                       /* to what there is */
 } graft_matmul_shape;
 

@@ -71,24 +71,9 @@ static void destroy(graft_kernel *kernel)
 static graft_status create_product(graft_kernel **kernel, graft_device *device, const gradient *self,
                                    int64_t batch, int64_t rows)
 {
-    graft_status status;
-    dnnl_memory_desc_t a, b, c;
-    dnnl_matmul_desc_t operation;
-    const graft_argument arguments[] = {
-        {DNNL_ARG_SRC, dnnl_query_src_md, 0, GRAFT_READS},
-        {DNNL_ARG_WEIGHTS, dnnl_query_weights_md, 0, GRAFT_READS},
-        {DNNL_ARG_DST, dnnl_query_dst_md, 0, GRAFT_WRITES},
-    };
-    GRAFT_TRY_DNNL(dnnl_memory_desc_init_by_strides(&a, 2, (dnnl_dims_t){rows, batch}, dnnl_f32,
-                                                    (dnnl_dims_t){1, self->out}),
-                   "layout");
-    GRAFT_TRY(graft_descriptor_plain(&b, 2, (int64_t[]){batch, self->in}));
-    GRAFT_TRY(graft_descriptor_plain(&c, 2, (int64_t[]){rows, self->in}));
-    GRAFT_TRY_DNNL(dnnl_matmul_desc_init(&operation, &a, &b, NULL, &c), "linear, gradient of the weight");
-    GRAFT_TRY(graft_primitive_create(kernel, device, "linear, gradient of the weight", &operation, NULL, NULL,
-                                     arguments, 3));
-out:
-    return status;
+    const graft_matmul_shape shape = {
+        .rows = rows, .inner = batch, .columns = self->in, .transposed_a = true, .lead_a = self->out};
+    return graft_matmul(kernel, device, &shape);
 }
 
 static graft_status create_products(gradient *self, graft_device *device, int64_t batch)

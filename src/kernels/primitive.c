@@ -87,14 +87,19 @@ out:
     return status;
 }
 
+size_t graft_primitive_scratch(const_dnnl_primitive_desc_t descriptor)
+{
+    const dnnl_memory_desc_t *scratch = dnnl_primitive_desc_query_md(descriptor, dnnl_query_scratchpad_md, 0);
+    return scratch ? dnnl_memory_desc_get_size(scratch) : 0;
+}
+
 static graft_status add_scratch(primitive_kernel *self, graft_device *device)
 {
-    const dnnl_memory_desc_t *descriptor =
-        dnnl_primitive_desc_query_md(self->descriptor, dnnl_query_scratchpad_md, 0);
-    if (!descriptor || dnnl_memory_desc_get_size(descriptor) == 0)
+    self->kernel.scratch = graft_primitive_scratch(self->descriptor);
+    if (self->kernel.scratch == 0)
         return GRAFT_OK;
-    self->kernel.scratch = dnnl_memory_desc_get_size(descriptor);
-    return add_memory(self, device, &self->scratch, DNNL_ARG_SCRATCHPAD, descriptor);
+    return add_memory(self, device, &self->scratch, DNNL_ARG_SCRATCHPAD,
+                      dnnl_primitive_desc_query_md(self->descriptor, dnnl_query_scratchpad_md, 0));
 }
 
 graft_status graft_primitive_wrap(graft_kernel **out, graft_device *device, const char *what,
@@ -126,24 +131,31 @@ out:
     return status;
 }
 
-graft_status graft_primitive_create(graft_kernel **out, graft_device *device, const char *what,
-                                    const void *operation, dnnl_primitive_attr_t attributes,
-                                    const graft_kernel *hint, const graft_argument *arguments, int count)
+graft_status graft_primitive_describe(dnnl_primitive_desc_t *out, graft_device *device, const char *what,
+                                      const void *operation, dnnl_primitive_attr_t attributes,
+                                      const graft_kernel *hint)
 {
     graft_status status;
     dnnl_primitive_attr_t own = NULL;
-    dnnl_primitive_desc_t descriptor = NULL;
     if (!attributes)
         GRAFT_TRY(graft_attributes_create(&own, false, NULL, 0));
-    GRAFT_TRY_DNNL(dnnl_primitive_desc_create(&descriptor, operation, attributes ? attributes : own,
-                                              device->engine,
+    GRAFT_TRY_DNNL(dnnl_primitive_desc_create(out, operation, attributes ? attributes : own, device->engine,
                                               hint ? ((const primitive_kernel *)hint)->descriptor : NULL),
                    what);
-    status = graft_primitive_wrap(out, device, what, descriptor, arguments, count);
 out:
     if (own)
         dnnl_primitive_attr_destroy(own);
     return status;
+}
+
+graft_status graft_primitive_create(graft_kernel **out, graft_device *device, const char *what,
+                                    const void *operation, dnnl_primitive_attr_t attributes,
+                                    const graft_kernel *hint, const graft_argument *arguments, int count)
+{
+    dnnl_primitive_desc_t descriptor;
+    graft_status status = graft_primitive_describe(&descriptor, device, what, operation, attributes, hint);
+    return status == GRAFT_OK ? graft_primitive_wrap(out, device, what, descriptor, arguments, count)
+                              : status;
 }
 
 static graft_status add_eltwise(dnnl_post_ops_t chain, dnnl_alg_kind_t kind, float alpha, float beta)

@@ -4,6 +4,7 @@
 
 #include <dnnl.h>
 #include <pthread.h>
+#include <signal.h>
 
 #include "kernels/kernel.h"
 
@@ -25,7 +26,10 @@ struct graft_device {
     pthread_t leader;
 };
 
-/* Keeps signals from the team of the thread that calls. */
+/* Around a kernel's run: no signal reaches this thread in between (signals.c says why). Holds may nest. */
+void graft_signals_hold(sigset_t *before);
+void graft_signals_release(const sigset_t *before);
+/* Keeps signals from the team of the thread that calls, for good. */
 void graft_signals_hold_team(graft_device *device);
 
 /* GRAFT_EMEMORY, GRAFT_EUNSUPPORTED or GRAFT_EINTERNAL: "PRIMITIVE: what oneDNN says". */
@@ -64,7 +68,14 @@ graft_status graft_primitive_create(graft_kernel **kernel, graft_device *device,
                                     const void *operation, dnnl_primitive_attr_t attributes,
                                     const graft_kernel *hint, const graft_argument *arguments, int count);
 
-/* The same from a primitive descriptor that exists already; it is taken over. */
+/* Only the primitive descriptor, the caller's to destroy: whether oneDNN has such a kernel, and the scratch
+ * memory that it wants; no code is generated. */
+graft_status graft_primitive_describe(dnnl_primitive_desc_t *descriptor, graft_device *device,
+                                      const char *what, const void *operation,
+                                      dnnl_primitive_attr_t attributes, const graft_kernel *hint);
+size_t graft_primitive_scratch(const_dnnl_primitive_desc_t descriptor); /* bytes */
+
+/* A kernel from a primitive descriptor that exists already; it is taken over. */
 graft_status graft_primitive_wrap(graft_kernel **kernel, graft_device *device, const char *what,
                                   dnnl_primitive_desc_t descriptor, const graft_argument *arguments,
                                   int count);

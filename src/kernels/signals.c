@@ -4,7 +4,7 @@
  * (jit_avx_gemm_f32, jit_avx512_common_gemm_f32: every version up to 3.11, its issue 4845). A handler that
  * runs in that moment, anybody's and for any signal, writes its frame over whatever lies below the buffer,
  * and the process dies much later in free(). A signal sent to the process goes to a thread that does not
- * block it, or waits for the end of the plan, which is short. */
+ * block it, or waits for the end of the kernel. */
 #include "kernels/primitive.h"
 
 #include <omp.h>

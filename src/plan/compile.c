@@ -315,13 +315,10 @@ out:
 graft_status graft_plan_run(graft_plan *plan, graft_phase phase)
 {
     graft_status status = GRAFT_OK;
-    sigset_t before;
-    graft_signals_hold(&before);
     for (size_t i = 0; i < plan->step_count; i++)
         if (plan->steps[i].phase == phase)
             GRAFT_TRY(graft_kernel_run(plan->steps[i].kernel));
 out:
-    graft_signals_release(&before);
     return status;
 }
 
