@@ -42,8 +42,8 @@ typedef struct graft_cache_file {
     const char *key; /* lines: of what the rows are, and which versions made them */
     size_t bytes;    /* on disk */
     size_t row;      /* bytes of a row; 0: contents that could be decoded are noted */
-    size_t rows;
-    double age; /* seconds since it was used last */
+    size_t rows;     /* 0 until they are counted */
+    double age;      /* seconds since it was used last */
 } graft_cache_file;
 
 typedef struct graft_cache_list graft_cache_list;
@@ -55,6 +55,9 @@ GRAFT_API void graft_cache_list_free(graft_cache_list *list); /* NULL is legal *
 GRAFT_API const char *graft_cache_list_folder(const graft_cache_list *list);
 GRAFT_API size_t graft_cache_list_count(const graft_cache_list *list);
 GRAFT_API const graft_cache_file *graft_cache_list_at(const graft_cache_list *list, size_t index);
+GRAFT_API size_t graft_cache_list_bytes(const graft_cache_list *list); /* of all files, on disk */
+/* Sets every file's `rows`, for which all their records are read; of one that has gone it stays 0. */
+GRAFT_API void graft_cache_list_count_rows(graft_cache_list *list);
 /* Takes all of them away, and what a process that was killed has left; nothing else. A process that uses one
  * goes on. *bytes is what they had. GRAFT_EIO. */
 GRAFT_API graft_status graft_cache_clear(const char *folder, size_t *bytes);

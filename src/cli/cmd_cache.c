@@ -16,14 +16,6 @@ static const option options[] = {
     {.name = NULL},
 };
 
-static size_t total_bytes(const graft_cache_list *list)
-{
-    size_t bytes = 0;
-    for (size_t i = 0; i < graft_cache_list_count(list); i++)
-        bytes += graft_cache_list_at(list, i)->bytes;
-    return bytes;
-}
-
 /* ---- For programs ---- */
 
 static json_t *lines_json(const char *text)
@@ -47,7 +39,7 @@ static void say_json(const graft_cache_list *list)
                                                "key", lines_json(file->key)));
     }
     json_say(json_pack("{s:o,s:I,s:o}", "folder", json_text(graft_cache_list_folder(list)), "bytes",
-                       (json_int_t)total_bytes(list), "files", files));
+                       (json_int_t)graft_cache_list_bytes(list), "files", files));
 }
 
 /* ---- For people ---- */
@@ -95,13 +87,14 @@ static int show(const arguments *given)
     graft_cache_list *list;
     if (graft_cache_list_open(&list, NULL) != GRAFT_OK)
         return screen_fail_status();
+    graft_cache_list_count_rows(list);
     if (argument_given(given, "json")) {
         say_json(list);
     } else {
         size_t count = graft_cache_list_count(list);
         screen_line(stdout, "cache", "%s: %s in %s file%s",
-                    screen_name(graft_cache_list_folder(list), NAME_COLUMNS), screen_bytes(total_bytes(list)),
-                    screen_count(count), count == 1 ? "" : "s");
+                    screen_name(graft_cache_list_folder(list), NAME_COLUMNS),
+                    screen_bytes(graft_cache_list_bytes(list)), screen_count(count), count == 1 ? "" : "s");
         for (size_t i = 0; i < count; i++)
             print_file(graft_cache_list_at(list, i));
     }

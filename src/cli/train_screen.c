@@ -128,7 +128,6 @@ static void name_trained(char *text, size_t size, const train_job *job)
 static void say_cache(const graft_fit_event *event)
 {
     graft_cache_list *list = NULL;
-    size_t bytes = 0;
     if (event->word)
         screen_line(stderr, "cache", "%s%s", event->word,
                     event->cache == GRAFT_CACHE_MEMORY ? "; features are kept in memory"
@@ -136,11 +135,10 @@ static void say_cache(const graft_fit_event *event)
                                                        : "");
     if (event->cache != GRAFT_CACHE_DISK || graft_cache_list_open(&list, NULL) != GRAFT_OK)
         return;
-    for (size_t i = 0; i < graft_cache_list_count(list); i++)
-        bytes += graft_cache_list_at(list, i)->bytes;
     screen_line(stderr, "cache", "%s has %s; %s of %s views are there already",
-                screen_name(graft_cache_list_folder(list), NAME_COLUMNS), screen_bytes(bytes),
-                screen_count(event->found), screen_count(event->views));
+                screen_name(graft_cache_list_folder(list), NAME_COLUMNS),
+                screen_bytes(graft_cache_list_bytes(list)), screen_count(event->found),
+                screen_count(event->views));
     graft_cache_list_free(list);
 }
 

@@ -266,10 +266,9 @@ out:
 /* ---- Finding ---- */
 
 /* Of a file that was cut off the last rows are missing: touching them would end the process. */
-static bool is_there(const graft_store *s, size_t number)
+static size_t end_of(const graft_store *s, size_t number)
 {
-    size_t end = s->row ? row_at(s, number) + s->row * sizeof(float) : 0;
-    return end <= s->size && record_at(s, number) + sizeof(record) <= s->size;
+    return s->row ? row_at(s, number) + s->row * sizeof(float) : record_at(s, number) + sizeof(record);
 }
 
 const float *graft_store_find(graft_store *s, const graft_digest *content, int view)
@@ -277,7 +276,7 @@ const float *graft_store_find(graft_store *s, const graft_digest *content, int v
     if (!graft_store_has(s, content, view))
         return NULL;
     size_t number = place_of(s->entries, s->capacity, tag_of(content, view))->number - 1;
-    if (!is_there(s, number))
+    if (end_of(s, number) > s->size)
         return NULL;
     const record *r = bytes_at(s, number / BLOCK, record_at(s, number));
     const float *row = bytes_at(s, number / BLOCK, row_at(s, number));
@@ -319,8 +318,8 @@ static graft_status append(graft_store *s, const float **kept, const record *r, 
         !write_at(s, r, sizeof *r, record_at(s, number)))
         return GRAFT_OK;
     s->count++;
-    size_t end = s->row ? row_at(s, number) + s->row * sizeof *row : record_at(s, number) + sizeof *r;
-    s->size = end > s->size ? end : s->size;
+    if (end_of(s, number) > s->size)
+        s->size = end_of(s, number);
     GRAFT_TRY(know(s, r, number));
     *kept = graft_store_find(s, &r->content, r->view);
 out:
@@ -330,10 +329,10 @@ out:
 graft_status graft_store_add(graft_store *s, const float **kept, const graft_digest *content, int view,
                              const float *row)
 {
-    record r = {.content = *content, .view = view, .row_sum = checksum(row, s->row * sizeof *row)};
     *kept = NULL;
     if (s->closed)
         return GRAFT_OK;
+    record r = {.content = *content, .view = view, .row_sum = checksum(row, s->row * sizeof *row)};
     if (flock(s->file, LOCK_EX | LOCK_NB) != 0) {
         if (errno != EWOULDBLOCK && errno != EINTR)
             give_up(s, "the file cannot be locked", errno);
@@ -536,25 +535,45 @@ static graft_status read_facts(graft_store *s, graft_store_facts *facts)
     }
     s->header.size = (sizeof h + h.text + PAGE - 1) / PAGE * PAGE;
     lay_out(s, (size_t)h.row);
-    GRAFT_TRY(scan(s));
-    *facts = (graft_store_facts){text, s->row * sizeof(float), s->entry_count};
+    *facts = (graft_store_facts){text, s->row * sizeof(float)};
     text = NULL;
 out:
     free(text);
     return status;
 }
 
+/* A store of which only its file says anything; to be closed also behind a failure. */
+static graft_status open_any(graft_store **out, graft_store_facts *facts, const char *path)
+{
+    graft_status status = GRAFT_NEW(out);
+    if (status != GRAFT_OK)
+        return status;
+    graft_store *s = *out;
+    s->file = open(path, O_RDONLY | O_CLOEXEC);
+    if (s->file < 0)
+        return graft_fail_errno(errno, "%s", path);
+    status = graft_duplicate(&s->path, path);
+    return status == GRAFT_OK ? read_facts(s, facts) : status;
+}
+
 graft_status graft_store_read_facts(graft_store_facts *facts, const char *path)
+{
+    graft_store *s = NULL;
+    graft_status status = open_any(&s, facts, path);
+    graft_store_close(s);
+    return status;
+}
+
+graft_status graft_store_count_rows(size_t *rows, const char *path)
 {
     graft_status status;
     graft_store *s = NULL;
-    GRAFT_TRY(GRAFT_NEW(&s));
-    s->file = open(path, O_RDONLY | O_CLOEXEC);
-    if (s->file < 0)
-        status = graft_fail_errno(errno, "%s", path);
-    else if ((status = graft_duplicate(&s->path, path)) == GRAFT_OK)
-        status = read_facts(s, facts);
+    graft_store_facts facts = {.key = NULL};
+    GRAFT_TRY(open_any(&s, &facts, path));
+    GRAFT_TRY(scan(s));
+    *rows = s->entry_count;
 out:
+    free(facts.key);
     graft_store_close(s);
     return status;
 }

@@ -47,10 +47,11 @@ graft_status graft_store_add(graft_store *store, const float **kept, const graft
 
 /* What a file says of itself. GRAFT_EIO, GRAFT_EFORMAT. */
 typedef struct graft_store_facts {
-    char *key;   /* identity and versions; the caller's */
-    size_t row;  /* bytes */
-    size_t rows; /* that were written, also those that are damaged since */
+    char *key;  /* identity and versions; the caller's */
+    size_t row; /* bytes */
 } graft_store_facts;
 graft_status graft_store_read_facts(graft_store_facts *facts, const char *path);
+/* Rows that were written, also those that are damaged since; reads every record. */
+graft_status graft_store_count_rows(size_t *rows, const char *path);
 
 #endif

@@ -25,6 +25,7 @@ struct graft_cache_list {
     char *folder;
     graft_cache_file *files;
     size_t count, capacity;
+    size_t bytes; /* of all */
 };
 
 graft_status graft_store_folder(char **folder, const graft_cache *cache)
@@ -63,10 +64,10 @@ static graft_status add_file(graft_cache_list *list, const char *path)
         .key = facts.key,
         .bytes = (size_t)about.st_blocks * 512,
         .row = facts.row,
-        .rows = facts.rows,
         .age = (double)(now.tv_sec - about.st_mtim.tv_sec) +
                1e-9 * (double)(now.tv_nsec - about.st_mtim.tv_nsec),
     };
+    list->bytes += list->files[list->count - 1].bytes;
     return GRAFT_OK;
 out:
     free(copy);
@@ -150,6 +151,18 @@ const graft_cache_file *graft_cache_list_at(const graft_cache_list *list, size_t
     return &list->files[index];
 }
 
+size_t graft_cache_list_bytes(const graft_cache_list *list)
+{
+    return list->bytes;
+}
+
+void graft_cache_list_count_rows(graft_cache_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (graft_store_count_rows(&list->files[i].rows, list->files[i].path) != GRAFT_OK)
+            list->files[i].rows = 0;
+}
+
 /* ---- Clearing ---- */
 
 static graft_status clear_one(void *context, const char *path)
@@ -184,12 +197,8 @@ graft_status graft_store_make_room(const graft_store *store, const graft_cache *
 {
     graft_status status;
     graft_cache_list *list = NULL;
-    char *folder = NULL;
-    uint64_t sum = bytes;
-    GRAFT_TRY(graft_store_folder(&folder, cache));
-    GRAFT_TRY(graft_cache_list_open(&list, folder));
-    for (size_t i = 0; i < list->count; i++)
-        sum += list->files[i].bytes;
+    GRAFT_TRY(graft_cache_list_open(&list, cache->folder));
+    uint64_t sum = bytes + list->bytes;
     for (size_t i = list->count; i-- > 0 && sum > cache->size;) {
         const graft_cache_file *file = &list->files[i];
         if (strcmp(file->path, graft_store_path(store)) == 0 || unlink(file->path) != 0)
@@ -198,10 +207,9 @@ graft_status graft_store_make_room(const graft_store *store, const graft_cache *
     }
     if (sum > cache->size)
         status = graft_fail(GRAFT_EEXISTS, "%s: %.1f MB would be needed there and %.1f MB are allowed",
-                            folder, 1e-6 * (double)sum, 1e-6 * (double)cache->size);
+                            list->folder, 1e-6 * (double)sum, 1e-6 * (double)cache->size);
 out:
     graft_cache_list_free(list);
-    free(folder);
     return status;
 }
 
