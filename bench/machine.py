@@ -1,10 +1,8 @@
 """What made a figure: the machine, PyTorch with its BLAS and vector instructions, threads."""
-import json
 import os
 import platform
 import re
 import subprocess
-import sys
 
 
 def processor():
@@ -73,14 +71,6 @@ def of_opencv(threads):
 def of_simd(threads):
     import PIL
     return {"pillow-simd": PIL.__version__, "threads": 1}
-
-
-def asked_of_torch(threads):
-    """The same, where this process is to stay small."""
-    program = "import json, machine; print(json.dumps(machine.of_torch(%d)))" % threads
-    said = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True,
-                          cwd=os.path.dirname(os.path.abspath(__file__)))
-    return json.loads(said.stdout)
 
 
 def of_graft(binary, threads):

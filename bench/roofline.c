@@ -3,18 +3,12 @@
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include <immintrin.h>
 
-enum { CHAINS = 12, STEPS = 4000000, FLOATS = 1 << 25, ROUNDS = 7 };
+#include <graft/tools.h>
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
+enum { CHAINS = 12, STEPS = 4000000, FLOATS = 1 << 25, ROUNDS = 7 };
 
 /* Independent chains, so that no multiply-add waits for the one before; the sum keeps them from being left
  * out. */
@@ -51,14 +45,14 @@ static double multiply_adds(int threads)
     int wide = __builtin_cpu_supports("avx512f");
     double best = 0.0;
     for (int r = 0; r < ROUNDS; r++) {
-        double began = now();
+        double began = graft_clock();
 #pragma omp parallel num_threads(threads)
         {
             float sum = wide ? chains512() : chains256();
 #pragma omp critical
             sink = sum;
         }
-        double rate = (double)threads * STEPS * CHAINS * (wide ? 16 : 8) / (now() - began);
+        double rate = (double)threads * STEPS * CHAINS * (wide ? 16 : 8) / (graft_clock() - began);
         best = rate > best ? rate : best;
     }
     return best;
@@ -70,14 +64,14 @@ static double bytes_moved(int threads)
     float *c = aligned_alloc(64, sizeof(float) * FLOATS);
     double best = 0.0;
     for (int r = 0; a && b && c && r < ROUNDS; r++) {
-        double began = now();
+        double began = graft_clock();
 #pragma omp parallel for num_threads(threads)
         for (int i = 0; i < FLOATS; i++) {
             if (r == 0)
                 b[i] = c[i] = 1.0F; /* whoever touches a page first has it near */
             a[i] = b[i] + 0.5F * c[i];
         }
-        double rate = 3.0 * sizeof(float) * FLOATS / (now() - began);
+        double rate = 3.0 * sizeof(float) * FLOATS / (graft_clock() - began);
         best = r > 0 && rate > best ? rate : best;
     }
     free(a);

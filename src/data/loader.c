@@ -84,9 +84,8 @@ static int view_of(const graft_loader *l, size_t row)
 
 /* Where the random numbers of a row come from: of a view that is kept from the picture and not from the row,
  * so that every epoch, and a later run with other pictures beside it, draws the same. */
-static graft_place source_of(const graft_loader *l, size_t row)
+static graft_place source_of(const graft_loader *l, size_t row, int view)
 {
-    int view = view_of(l, row);
     if (view < GRAFT_VIEW_KEPT)
         return place_of(l, row);
     const graft_sample *sample = &l->dataset->samples[l->order[row / l->views]];
@@ -101,10 +100,11 @@ static bool is_kept(const graft_loader *l, int sample, int view)
 /* ---- A job, on whichever thread ---- */
 
 /* What is kept of a picture is kept under the content that it had when the dataset was opened. */
-static graft_status check_content(const graft_loader *l, size_t row, const uint8_t *bytes, size_t size)
+static graft_status check_content(const graft_loader *l, size_t row, int view, const uint8_t *bytes,
+                                  size_t size)
 {
     graft_digest content;
-    bool keeps = l->kept && l->dataset->contents && view_of(l, row) != GRAFT_VIEW_RANDOM;
+    bool keeps = l->kept && l->dataset->contents && view != GRAFT_VIEW_RANDOM;
     if (!keeps)
         return GRAFT_OK;
     graft_digest_of(&content, bytes, size);
@@ -117,10 +117,10 @@ static graft_status draw_bytes(graft_loader *l, size_t row, const uint8_t *bytes
 {
     graft_status status;
     graft_part part = {.width = 0};
-    int kind = view_of(l, row) >= GRAFT_VIEW_KEPT ? GRAFT_VIEW_RANDOM : view_of(l, row);
-    const graft_view view = {kind, &l->options.augment, &l->transform, source_of(l, row)};
+    int number = view_of(l, row), kind = number >= GRAFT_VIEW_KEPT ? GRAFT_VIEW_RANDOM : number;
+    const graft_view view = {kind, &l->options.augment, &l->transform, source_of(l, row, number)};
     const graft_wish wish = graft_view_wish(&view);
-    GRAFT_TRY(check_content(l, row, bytes, size));
+    GRAFT_TRY(check_content(l, row, number, bytes, size));
     GRAFT_TRY(graft_part_decode(&part, bytes, size, l->dataset->sight, &wish));
     status = graft_view_draw(pixels_of(l, row), &part, &view);
 out:

@@ -50,18 +50,6 @@ graft_status graft_part_decode(graft_part *part, const uint8_t *bytes, size_t si
     return graft_part_decode_limited(part, &encoded);
 }
 
-graft_status graft_part_read(graft_part *part, const char *path, graft_sight sight, const graft_wish *wish)
-{
-    uint8_t *bytes;
-    size_t size;
-    graft_status status = graft_file_read(path, SIZE_MAX, &bytes, &size);
-    if (status != GRAFT_OK)
-        return status;
-    status = graft_part_decode(part, bytes, size, sight, wish);
-    free(bytes);
-    return status == GRAFT_OK ? status : graft_fail_within(status, "%s", path);
-}
-
 void graft_part_dispose(graft_part *part)
 {
     graft_image_dispose(&part->image);
@@ -78,11 +66,14 @@ graft_status graft_image_decode(graft_image *image, const uint8_t *bytes, size_t
 
 graft_status graft_image_read(graft_image *image, const char *path, graft_sight sight)
 {
-    graft_part part;
-    graft_status status = graft_part_read(&part, path, sight, NULL);
-    if (status == GRAFT_OK)
-        *image = part.image;
-    return status;
+    uint8_t *bytes;
+    size_t size;
+    graft_status status = graft_file_read(path, SIZE_MAX, &bytes, &size);
+    if (status != GRAFT_OK)
+        return status;
+    status = graft_image_decode(image, bytes, size, sight);
+    free(bytes);
+    return status == GRAFT_OK ? status : graft_fail_within(status, "%s", path);
 }
 
 graft_status graft_image_create(graft_image *image, int width, int height)

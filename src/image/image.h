@@ -76,8 +76,6 @@ typedef struct graft_part {
 /* Refuses what graft_image_decode refuses, wherever in the file it is. */
 graft_status graft_part_decode(graft_part *part, const uint8_t *bytes, size_t size, graft_sight sight,
                                const graft_wish *wish);
-/* The message of a failure names the file. */
-graft_status graft_part_read(graft_part *part, const char *path, graft_sight sight, const graft_wish *wish);
 /* Of a picture that a program has: decoded by the wish, or its RGB pixels, all of them. */
 graft_status graft_part_copy(graft_part *part, const graft_picture *picture, graft_sight sight,
                              const graft_wish *wish);

@@ -66,19 +66,6 @@ out:
     return status;
 }
 
-static graft_status backward_bias(graft_lowering *l, const graft_node *node)
-{
-    graft_status status;
-    graft_value values[] = {graft_lowering_gradient(l, node), GRAFT_NEW_VALUE};
-    graft_kernel *kernel;
-    GRAFT_TRY(
-        graft_column_sums(&kernel, graft_lowering_device(l), graft_lowering_batch(l), node->shape.dims[1]));
-    GRAFT_TRY(graft_lowering_emit(l, kernel, values));
-    GRAFT_TRY(graft_lowering_add_parameter_gradient(l, node, "bias", values[1]));
-out:
-    return status;
-}
-
 static graft_status backward(graft_lowering *l, const graft_node *node)
 {
     graft_status status;
@@ -91,7 +78,7 @@ static graft_status backward(graft_lowering *l, const graft_node *node)
     GRAFT_TRY(graft_gram_scatter(&kernel, graft_lowering_device(l), batch, rows, node->shape.dims[1],
                                  graft_lowering_gradient_rule(l)));
     GRAFT_TRY(graft_lowering_emit(l, kernel, values));
-    GRAFT_TRY(backward_bias(l, node));
+    GRAFT_TRY(graft_backward_bias(l, node, values[0], batch, node->shape.dims[1]));
 out:
     return status;
 }

@@ -84,20 +84,16 @@ static graft_status accumulate_weights(graft_lowering *l, const graft_node *node
                                        int64_t out_features)
 {
     graft_status status;
-    graft_device *device = graft_lowering_device(l);
     graft_value values[] = {graft_lowering_input(l, node, 0), graft_lowering_gradient(l, node),
                             GRAFT_NO_VALUE};
     graft_kernel *kernel;
     GRAFT_TRY(view_rows(l, &values[0]));
     GRAFT_TRY(view_rows(l, &values[1]));
-    graft_value sums[] = {values[1], GRAFT_NEW_VALUE};
     GRAFT_TRY(graft_lowering_parameter_gradient(l, node, "weight", &values[2]));
-    GRAFT_TRY(graft_linear_accumulate(&kernel, device, x->dims[0], x->dims[1], out_features,
+    GRAFT_TRY(graft_linear_accumulate(&kernel, graft_lowering_device(l), x->dims[0], x->dims[1], out_features,
                                       graft_lowering_gradient_rule(l)));
     GRAFT_TRY(graft_lowering_emit(l, kernel, values));
-    GRAFT_TRY(graft_column_sums(&kernel, device, x->dims[0], out_features));
-    GRAFT_TRY(graft_lowering_emit(l, kernel, sums));
-    GRAFT_TRY(graft_lowering_add_parameter_gradient(l, node, "bias", sums[1]));
+    GRAFT_TRY(graft_backward_bias(l, node, values[1], x->dims[0], out_features));
 out:
     return status;
 }

@@ -26,3 +26,16 @@ graft_status graft_backward_identity(graft_lowering *lowering, const graft_node 
         return GRAFT_OK;
     return graft_lowering_add_gradient(lowering, node, 0, graft_lowering_gradient(lowering, node));
 }
+
+graft_status graft_backward_bias(graft_lowering *l, const graft_node *node, graft_value gradient,
+                                 int64_t rows, int64_t columns)
+{
+    graft_status status;
+    graft_value values[] = {gradient, GRAFT_NEW_VALUE};
+    graft_kernel *kernel;
+    GRAFT_TRY(graft_column_sums(&kernel, graft_lowering_device(l), rows, columns));
+    GRAFT_TRY(graft_lowering_emit(l, kernel, values));
+    GRAFT_TRY(graft_lowering_add_parameter_gradient(l, node, "bias", values[1]));
+out:
+    return status;
+}

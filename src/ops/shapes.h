@@ -13,4 +13,8 @@ void graft_fill_uniform(float *values, int64_t count, float bound, graft_random 
 /* Backward of what is the identity: the gradient goes through to input 0. */
 graft_status graft_backward_identity(graft_lowering *lowering, const graft_node *node);
 
+/* Adds the gradient of a bias, the column sums of the output's (rows, columns). */
+graft_status graft_backward_bias(graft_lowering *lowering, const graft_node *node, graft_value gradient,
+                                 int64_t rows, int64_t columns);
+
 #endif

@@ -7,7 +7,7 @@
 #include "base/status.h"
 #include "graph/op.h"
 
-bool graft_lowering_is_live(const graft_lowering *l, const graft_node *node)
+bool graft_lowering_is_folded(const graft_lowering *l, const graft_node *node)
 {
     const graft_group *group = &l->groups[node->index];
     return group->anchor == node->index && group->affine >= 0 && group->live;

@@ -82,8 +82,6 @@ struct graft_lowering {
 /* A parameter as the node has it, whatever its group folds. */
 graft_status graft_lowering_raw_parameter(graft_lowering *l, const graft_node *node, const char *suffix,
                                           graft_value *out);
-/* The node begins a group whose folded weight changes from step to step. */
-bool graft_lowering_is_live(const graft_lowering *l, const graft_node *node);
 graft_status graft_lowering_folded(graft_lowering *l, const graft_node *node, live_fold **out);
 graft_status graft_lowering_unfold(graft_lowering *l, const graft_node *node, graft_value weight_gradient,
                                    graft_value bias_gradient);

@@ -126,7 +126,7 @@ graft_status graft_lowering_parameter(graft_lowering *l, const graft_node *node,
     live_fold *fold;
     if (affine < 0)
         return graft_lowering_raw_parameter(l, node, suffix, out);
-    if (!graft_lowering_is_live(l, node)) /* slot 1: a convolution without a bias gets the folded one */
+    if (!graft_lowering_is_folded(l, node)) /* slot 1: a convolution without a bias gets the folded one */
         return parameter_of(l, node, bias ? 1 : 0, affine, out);
     graft_status status = graft_lowering_folded(l, node, &fold);
     if (status == GRAFT_OK)
@@ -380,15 +380,10 @@ bool graft_lowering_wants_weights(const graft_lowering *l, const graft_node *nod
     return l->request->training && graft_lowering_weight_changes(l, node);
 }
 
-bool graft_lowering_is_folded(const graft_lowering *l, const graft_node *node)
-{
-    return graft_lowering_is_live(l, node);
-}
-
 graft_status graft_lowering_add_weight_gradients(graft_lowering *l, const graft_node *node,
                                                  graft_value weight, graft_value bias)
 {
-    if (graft_lowering_is_live(l, node))
+    if (graft_lowering_is_folded(l, node))
         return graft_lowering_unfold(l, node, weight, bias);
     graft_status status = graft_lowering_add_parameter_gradient(l, node, "weight", weight);
     if (status == GRAFT_OK && bias >= 0)

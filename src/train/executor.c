@@ -66,13 +66,12 @@ static graft_plan_tensor *upper_tensors(const graft_executor *e)
 
 static graft_status set_up_gram(graft_executor *e)
 {
-    int capacity = e->options.batch > GRAFT_SLICE ? e->options.batch : GRAFT_SLICE;
     if (e->options.gram == 0)
         return GRAFT_OK;
     if (e->options.gram > INT32_MAX || !e->options.keep || !graft_gram_layer(e->model->state.graph))
         return graft_fail(GRAFT_EARGUMENT, "the Gram form needs kept features that go straight into one "
                                            "linear layer that trains, and into nothing else");
-    return graft_gram_create(&e->gram, e->model, (int64_t)e->options.gram, capacity);
+    return graft_gram_create(&e->gram, e->model, (int64_t)e->options.gram, e->capacity);
 }
 
 static void point_at_model(graft_executor *e)
@@ -165,7 +164,6 @@ static graft_status set_up_cut(graft_executor *e)
             e->row += count;
         }
     e->upper = !graft_graph_logits(graph)->backbone;
-    e->capacity = e->options.batch > GRAFT_SLICE ? e->options.batch : GRAFT_SLICE;
     for (int i = 0; i < e->cut_count; i++) {
         size_t bytes = sizeof(float) * e->cuts[i].count * (size_t)e->capacity;
         GRAFT_TRY(graft_allocate_aligned(&e->cuts[i].feed, bytes));
@@ -334,14 +332,16 @@ graft_status graft_executor_create_with(graft_executor **out, graft_model *model
     GRAFT_TRY(graft_model_check_finite(model));
     GRAFT_TRY(GRAFT_NEW(&e));
     e->options = *options;
+    if (options->threads == GRAFT_AUTO)
+        e->options.threads = graft_cores();
     e->slice = GRAFT_SLICE;
+    e->capacity = options->batch > GRAFT_SLICE ? options->batch : GRAFT_SLICE;
     e->training = options->batch > 0;
     e->fresh = true;
     e->fused = options->fuse_step && options->clip <= 0.0F && !options->optimizer.nesterov;
     e->drops.seed = options->seed;
     GRAFT_TRY(take_model(e, model, features));
-    GRAFT_TRY(
-        graft_device_create(&e->device, options->threads == GRAFT_AUTO ? graft_cores() : options->threads));
+    GRAFT_TRY(graft_device_create(&e->device, e->options.threads));
     GRAFT_TRY(set_up_gram(e));
     GRAFT_TRY(set_up_trained(e));
     GRAFT_TRY(set_up_cut(e));

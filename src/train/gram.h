@@ -29,7 +29,6 @@ typedef struct graft_gram {
     graft_plan_tensor *tensors; /* [tensor of the graph] */
     graft_constants constants;
     int64_t rows, in, out;
-    int weight;          /* the model's tensor */
     const float *start;  /* W0 */
     const float **fixed; /* (rows + out) what products are made with: rows of F, NULL until they are kept, and
                             of W0 */

@@ -80,24 +80,13 @@ out:
     return status;
 }
 
-static graft_status append_node(graft_gram *g, const graft_node *node, const graft_node *layer, int *number)
+static graft_status append_layer(graft_gram *g, int *index, const graft_node *layer)
 {
-    graft_status status;
-    static const int layer_inputs[GRAFT_GRAM_INPUTS] = {0, 1, 2};
-    int *inputs = NULL, index;
-    GRAFT_TRY(GRAFT_NEW_ARRAY(&inputs, (size_t)node->input_count));
-    for (int i = 0; i < node->input_count; i++)
-        inputs[i] = number[node->inputs[i]];
-    if (node == layer)
-        GRAFT_TRY(graft_graph_append(g->graph, &index, node->name, &graft_op_gram_linear, NULL, layer_inputs,
-                                     GRAFT_GRAM_INPUTS));
-    else
-        GRAFT_TRY(graft_graph_append(g->graph, &index, node->name, node->op, node->attributes, inputs,
-                                     node->input_count));
-    g->graph->nodes[index].trains = node->trains;
-    number[node->index] = index;
-out:
-    free(inputs);
+    static const int inputs[GRAFT_GRAM_INPUTS] = {0, 1, 2};
+    graft_status status = graft_graph_append(g->graph, index, layer->name, &graft_op_gram_linear, NULL,
+                                             inputs, GRAFT_GRAM_INPUTS);
+    if (status == GRAFT_OK)
+        g->graph->nodes[*index].trains = true;
     return status;
 }
 
@@ -107,9 +96,13 @@ static graft_status append_nodes(graft_gram *g, const graft_graph *graph, const 
     int *number = NULL; /* [node of the model's graph] here */
     GRAFT_TRY(GRAFT_NEW_ARRAY(&number, graph->count));
     GRAFT_TRY(append_inputs(g));
-    for (size_t i = 0; i < graph->count; i++)
-        if (!graph->nodes[i].backbone)
-            GRAFT_TRY(append_node(g, &graph->nodes[i], layer, number));
+    for (size_t i = 0; i < graph->count; i++) {
+        const graft_node *node = &graph->nodes[i];
+        if (node == layer)
+            GRAFT_TRY(append_layer(g, &number[i], layer));
+        else if (!node->backbone)
+            GRAFT_TRY(graft_graph_append_copy(g->graph, number, node, node->name));
+    }
     g->graph->outputs[0].node = number[graph->outputs[0].node];
     graft_graph_bound(g->graph);
 out:
@@ -145,8 +138,7 @@ graft_status graft_gram_create(graft_gram **out, const graft_model *model, int64
     g->rows = rows;
     g->out = layer->parameters[0].shape.dims[0];
     g->in = layer->parameters[0].shape.dims[1];
-    g->weight = layer->first_tensor;
-    g->start = model->state.tensors[g->weight]->data;
+    g->start = model->state.tensors[layer->first_tensor]->data;
     g->sizes[0] = (size_t)rows;
     g->sizes[1] = (size_t)g->out;
     g->sizes[2] = 1;

@@ -89,7 +89,7 @@ static graft_status settle(phase *p)
     const graft_cache *cache = &p->job->options->cache;
     graft_features *features = p->executor->features;
     p->keep = (graft_keep){.cache = cache, .dataset = p->job->dataset, .views = views_of_train(p)};
-    p->keep.first = are_random(p) && p->settings->views > 0 ? GRAFT_VIEW_KEPT : GRAFT_VIEW_PLAIN;
+    p->keep.first = p->settings->views > 0 ? GRAFT_VIEW_KEPT : GRAFT_VIEW_PLAIN;
     if (features)
         GRAFT_TRY(graft_features_reserve(features, graft_dataset_count(p->job->dataset)));
     GRAFT_TRY(graft_keep_settle(&p->keep, p->executor));
@@ -153,7 +153,7 @@ static void tell_plan(phase *p, const graft_model *model)
     event.cache = p->keep.kind;
     event.word = p->keep.word[0] ? p->keep.word : NULL;
     event.every_epoch = are_random(p) && p->settings->views == 0;
-    event.drawn = are_random(p) ? p->settings->views : 0;
+    event.drawn = p->settings->views;
     event.planned = event.memory.weights + event.memory.workspace;
     if (event.cache == GRAFT_CACHE_MEMORY)
         event.planned += event.views * event.memory.features_each;
