@@ -14,6 +14,8 @@
 #include <graft/model.h>
 #include <graft/train.h>
 
+#include "asserts.h"
+
 #include "base/memory.h"
 #include "graph/op.h"
 #include "model/layers.h"
@@ -143,6 +145,27 @@ static void test_start_as_pytorch_is_drawn_from_the_seed(void **state)
             assert_memory_not_equal(first, weight, sizeof first);
         graft_model_free(model);
     }
+}
+
+/* A wide head is drawn once, however often it is started: what is there already stays. */
+static void test_a_head_is_drawn_once(void **state)
+{
+    (void)state;
+    graft_model *model = create(), *shared = NULL;
+    assert_ok(graft_model_replace_head(model, "linear(16) relu linear", names, 3, GRAFT_START_ZERO, 5));
+    const graft_tensor *wide = tensor_of(model, "_fc.0.weight"), *bias = tensor_of(model, "_fc.2.bias");
+    assert_ok(graft_model_clone(&shared, model));
+    assert_ok(graft_model_start_head(shared, GRAFT_START_PYTORCH, 5));
+    assert_ptr_equal(tensor_of(shared, "_fc.0.weight"), wide);
+    assert_ptr_equal(tensor_of(shared, "_fc.2.bias"), bias);
+    assert_ok(graft_model_start_head(shared, GRAFT_START_PYTORCH, 6));
+    assert_memory_not_equal(tensor_of(shared, "_fc.0.weight")->data, wide->data, wide->bytes);
+    assert_ok(graft_model_start_head(shared, GRAFT_START_ZERO, 5));
+    assert_true(*(const float *)tensor_of(shared, "_fc.0.weight")->data == 0.0F);
+    assert_ok(graft_model_start_head(shared, GRAFT_START_PYTORCH, 5));
+    assert_memory_equal(tensor_of(shared, "_fc.0.weight")->data, wide->data, wide->bytes);
+    graft_model_free(shared);
+    graft_model_free(model);
 }
 
 static void test_head_of_layers_is_numbered_as_sequential(void **state)
@@ -638,6 +661,7 @@ int main(void)
         cmocka_unit_test(test_layers_that_cannot_be_read),
         cmocka_unit_test(test_class_layer_is_replaced),
         cmocka_unit_test(test_start_as_pytorch_is_drawn_from_the_seed),
+        cmocka_unit_test(test_a_head_is_drawn_once),
         cmocka_unit_test(test_head_of_layers_is_numbered_as_sequential),
         cmocka_unit_test(test_any_node_can_be_replaced),
         cmocka_unit_test(test_what_cannot_be_replaced),

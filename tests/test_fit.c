@@ -250,6 +250,30 @@ static void test_a_head_learns(void **state)
     graft_model_free(trained);
 }
 
+/* The layers of a head that starts as they were made are not made again. */
+static void test_a_head_of_layers_is_not_drawn_again(void **state)
+{
+    static const int starts[] = {GRAFT_FIT_AUTO, GRAFT_FIT_PYTORCH, GRAFT_FIT_KEEP};
+    graft_dataset *dataset = open_data();
+    graft_model *model = open_model(), *trained = NULL;
+    graft_fit_report report;
+    (void)state;
+    assert_ok(graft_model_replace_head(model, "linear(8) relu linear", names, TINY_CLASSES, GRAFT_START_ZERO,
+                                       options_of(0).seed));
+    for (int i = 0; i < 3; i++) {
+        graft_fit_options options = options_of(0);
+        options.start = starts[i];
+        assert_ok(graft_fit(&trained, model, dataset, &options, &report));
+        for (int j = 0; j < model->state.graph->tensor_count; j++)
+            assert_ptr_equal(trained->state.tensors[j], model->state.tensors[j]);
+        assert_int_equal(report.start, i < 2 ? GRAFT_FIT_PYTORCH : GRAFT_FIT_KEEP);
+        graft_features_release(report.features);
+        graft_model_free(trained);
+    }
+    graft_model_free(model);
+    graft_dataset_free(dataset);
+}
+
 /* ---- All layers ---- */
 
 static void test_the_best_epoch_is_kept(void **state)
@@ -521,6 +545,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_schedule),
         cmocka_unit_test(test_a_head_learns),
+        cmocka_unit_test(test_a_head_of_layers_is_not_drawn_again),
         cmocka_unit_test(test_the_best_epoch_is_kept),
         cmocka_unit_test(test_stopping),
         cmocka_unit_test(test_stopping_within_an_epoch),

@@ -96,14 +96,9 @@ static bool fit(train_job *job)
     options.event = on_event;
     options.context = job;
     options.progress = (graft_progress){train_progress, job};
-    /* Layers start as PyTorch's when they are made; drawn again they would be there twice. */
-    bool drawn = job->request.head && options.start == GRAFT_FIT_PYTORCH;
-    if (drawn)
-        options.start = GRAFT_FIT_KEEP;
     if (!good(job, graft_fit(&job->trained, job->model, job->dataset, &options, &job->report)))
         return false;
     screen_close(&job->screen);
-    job->report.start = drawn ? GRAFT_FIT_PYTORCH : job->report.start;
     job->hurry = job->report.stopped;
     if (job->report.failure != GRAFT_OK)
         screen_fail("%s%s", graft_error_message(), has_trained(job) ? "; what was good before is kept" : "");

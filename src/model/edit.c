@@ -123,6 +123,7 @@ typedef struct change {
     const char *kept, *is, *was;
     graft_start start;
     uint64_t seed;
+    bool again; /* the nodes have had first values: what would be drawn as it is stays */
 } change;
 
 static void add_new(change *c, const char *module)
@@ -141,6 +142,15 @@ static bool is_new(const change *c, const graft_node *node)
     return false;
 }
 
+static graft_status start_node(graft_state *state, int node, const change *c)
+{
+    if (c->start == GRAFT_START_ZERO && state->graph->nodes[node].op == &graft_op_linear)
+        return graft_state_zero(state, node);
+    return c->again && graft_state_is_drawn(state, node, c->seed)
+               ? GRAFT_OK
+               : graft_state_initialize(state, node, c->seed);
+}
+
 /* Marks what is new, and gives it weights where the model has any. */
 static graft_status fill_new(graft_state *state, const change *c, bool weights)
 {
@@ -151,9 +161,7 @@ static graft_status fill_new(graft_state *state, const change *c, bool weights)
             continue;
         node->trains = true;
         if (weights)
-            status = c->start == GRAFT_START_ZERO && node->op == &graft_op_linear
-                         ? graft_state_zero(state, (int)i)
-                         : graft_state_initialize(state, (int)i, c->seed);
+            status = start_node(state, (int)i, c);
     }
     graft_graph_bound(state->graph);
     return status;
@@ -161,7 +169,7 @@ static graft_status fill_new(graft_state *state, const change *c, bool weights)
 
 graft_status graft_model_start_head(graft_model *model, graft_start start, uint64_t seed)
 {
-    change c = {.modules = {model->head}, .count = 1, .start = start, .seed = seed};
+    change c = {.modules = {model->head}, .count = 1, .start = start, .seed = seed, .again = true};
     return fill_new(&model->state, &c, !graft_model_is_outline(model));
 }
 

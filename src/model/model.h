@@ -44,7 +44,7 @@ bool graft_model_is_outline(const graft_model *model);
 graft_status graft_model_check_whole(const graft_model *model);
 void graft_model_forget_classes(graft_model *model);
 void graft_model_set_source(graft_model *model, const char *sha256);
-/* First values for the parameters of the head. */
+/* First values for the parameters of the head; what has just these keeps its tensors. */
 graft_status graft_model_start_head(graft_model *model, graft_start start, uint64_t seed);
 /* What the node gives takes the place of the logits: the classes are forgotten, and what lies above the node
  * is not run. */

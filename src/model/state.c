@@ -112,6 +112,23 @@ const graft_node *graft_state_gap(const graft_state *state)
     return NULL;
 }
 
+static graft_random stream_of(const graft_node *node, int slot, uint64_t seed)
+{
+    return graft_random_stream(seed, GRAFT_RANDOM_WEIGHTS, node->name, 0, (uint32_t)slot);
+}
+
+bool graft_state_is_drawn(const graft_state *state, int index, uint64_t seed)
+{
+    const graft_node *node = &state->graph->nodes[index];
+    for (int i = 0; i < node->parameter_count; i++) {
+        const graft_tensor *tensor = state->tensors[node->first_tensor + i];
+        graft_random random = stream_of(node, i, seed);
+        if (!tensor || memcmp(&tensor->drawn, &random, sizeof random) != 0)
+            return false;
+    }
+    return true;
+}
+
 static graft_status fill(graft_state *state, int index, bool zero, uint64_t seed)
 {
     graft_status status = GRAFT_OK;
@@ -122,7 +139,9 @@ static graft_status fill(graft_state *state, int index, bool zero, uint64_t seed
         graft_tensor *tensor;
         GRAFT_TRY(graft_tensor_create(&tensor, counter ? GRAFT_I64 : GRAFT_F32, &parameter->shape));
         memset(tensor->data, 0, tensor->bytes);
-        graft_random random = graft_random_stream(seed, GRAFT_RANDOM_WEIGHTS, node->name, 0, (uint32_t)i);
+        graft_random random = stream_of(node, i, seed);
+        if (!zero)
+            tensor->drawn = random;
         if (!counter && !zero && node->op->initialize)
             node->op->initialize(node, i, tensor->data, &random);
         graft_tensor_release(state->tensors[node->first_tensor + i]);

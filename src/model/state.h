@@ -2,6 +2,8 @@
 #ifndef GRAFT_MODEL_STATE_H
 #define GRAFT_MODEL_STATE_H
 
+#include <stdbool.h>
+
 #include "graph/graph.h"
 #include "model/recipe.h"
 #include "tensor/tensor.h"
@@ -26,6 +28,8 @@ const graft_node *graft_state_gap(const graft_state *state);
 /* First values for a node's parameters, as PyTorch's module would draw them, or zeros. */
 graft_status graft_state_initialize(graft_state *state, int node, uint64_t seed);
 graft_status graft_state_zero(graft_state *state, int node);
+/* Whether the node's values are just those that graft_state_initialize would draw. */
+bool graft_state_is_drawn(const graft_state *state, int node, uint64_t seed);
 /* The width of the logits; 0 where the graph ends in no row of numbers. */
 size_t graft_state_classes(const graft_state *state);
 /* The tensor's number, -1 where there is none of this name. */

@@ -7,6 +7,8 @@
 
 #include <graft/tensor.h>
 
+#include "base/random.h"
+
 typedef struct graft_tensor graft_tensor;
 
 struct graft_tensor {
@@ -15,6 +17,7 @@ struct graft_tensor {
     graft_shape shape;
     size_t bytes;
     void *data; /* dense, row-major, aligned to 64; written only by whoever made it, before it is shared */
+    graft_random drawn; /* the stream that the values were drawn from; zeroed: from none */
 };
 
 /* A tensor of its own, uninitialised. GRAFT_ESHAPE if its size overflows. */
