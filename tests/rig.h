@@ -20,8 +20,9 @@ typedef struct rig {
     graft_constants constants;
     graft_plan_tensor *tensors; /* owned, value and gradient */
     bool fresh;
-    bool direct;        /* no Winograd */
-    bool without_drops; /* dropout is the identity also where it trains */
+    bool direct;           /* no Winograd */
+    graft_dtype precision; /* of the backbone */
+    bool without_drops;    /* dropout is the identity also where it trains */
     graft_loss loss;
     graft_drop_source drops;
 } rig;
@@ -135,6 +136,7 @@ static inline void run_open(run *u, rig *r, int batch, bool training, bool move_
         .tensors = r->tensors,
         .batch = batch,
         .part = GRAFT_PLAN_BACKBONE,
+        .precision = r->precision,
         .direct = r->direct,
         .move_statistics = move_statistics,
         .loss = r->loss,

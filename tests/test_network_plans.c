@@ -155,6 +155,36 @@ static void test_networks_in_which_methods_mix(void **state)
     check_network("densenet121", "classifier", 96);
 }
 
+static void check_bf16(const char *name, const char *head, int size)
+{
+    rig r;
+    run u;
+    int matched;
+    char what[128];
+    graft_graph *graph;
+    assert_ok(graft_zoo_build(&graph, graft_zoo_row_of(graft_network_find(name)), 10, size));
+    graft_graph_mark(graph, head, true, &matched);
+    assert_int_equal(matched, 1);
+    rig_open(&r, graph, 2);
+    r.precision = GRAFT_BF16;
+    run_open(&u, &r, SLICE, false, false);
+    snprintf(what, sizeof what, "%s: backbone in bf16", name);
+    check_plan(graph, u.backbone, SLICE, what);
+    run_close(&u);
+    rig_close(&r);
+}
+
+static void test_networks_in_bf16(void **state)
+{
+    (void)state;
+    if (graft_device_bf16() < GRAFT_BF16_TWICE)
+        skip(); /* elsewhere it is not used */
+    check_bf16("efficientnet_lite0", "_fc", 224);
+    check_bf16("resnet50", "fc", 224);
+    check_bf16("mobilenet_v2", "classifier.1", 224);
+    check_bf16("vgg16", "classifier.6", 224);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -163,6 +193,7 @@ int main(void)
         cmocka_unit_test(test_all_layers),
         cmocka_unit_test(test_all_layers_with_statistics_that_move),
         cmocka_unit_test(test_networks_in_which_methods_mix),
+        cmocka_unit_test(test_networks_in_bf16),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -43,6 +43,7 @@ struct graft_op {
     /* A convolution that Winograd's method computes faster, and that oneDNN can compute so on this machine.
      */
     bool (*suits_winograd)(struct graft_lowering *lowering, const graft_node *node);
+    bool computes_bf16;  /* where a backbone's plan wants it */
     bool absorbs_affine; /* convolution: a frozen affine behind it becomes part of weight and bias */
     /* An element-wise function that a convolution can apply as it writes. */
     bool (*post_op)(const graft_node *node, struct graft_post_op *out);

@@ -45,10 +45,11 @@ static graft_status describe(descriptors *d, const graft_convolution *c)
     graft_shape weight = graft_convolution_weight_shape(c);
     graft_shape x = GRAFT_SHAPE(c->batch, c->channels_in, c->height_in, c->width_in);
     graft_shape y = GRAFT_SHAPE(c->batch, c->channels_out, c->height_out, c->width_out);
-    GRAFT_TRY(graft_descriptor_of(&d->x, &x, tag_of(c->form, c->channels_in)));
-    GRAFT_TRY(graft_descriptor_any(&d->weight, weight.rank, weight.dims));
+    dnnl_data_type_t type = c->bf16 ? dnnl_bf16 : dnnl_f32;
+    GRAFT_TRY(graft_descriptor_of(&d->x, &x, type, tag_of(c->form, c->channels_in)));
+    GRAFT_TRY(graft_descriptor_any(&d->weight, weight.rank, weight.dims, type));
     GRAFT_TRY(graft_descriptor_plain(&d->bias, 1, (int64_t[]){c->channels_out}));
-    GRAFT_TRY(graft_descriptor_of(&d->y, &y, tag_of(c->form, c->channels_out)));
+    GRAFT_TRY(graft_descriptor_of(&d->y, &y, type, tag_of(c->form, c->channels_out)));
     d->strides[0] = d->strides[1] = c->stride;
     d->pad_begin[0] = c->pad_top;
     d->pad_begin[1] = c->pad_left;
@@ -122,11 +123,14 @@ graft_status graft_convolution_forward(graft_kernel **kernel, graft_device *devi
                                        const graft_convolution *c, bool bias, bool residual,
                                        const graft_post_op *post_ops, int post_count, bool training)
 {
-    graft_convolution direct = directly(c);
+    graft_convolution direct = directly(c), single = *c;
     graft_kernel *made = NULL;
     graft_status status = make_forward(&made, device, c, bias, residual, post_ops, post_count, training);
+    single.bf16 = false;
     if (c->winograd && is_refused(status, made))
         status = make_forward(&made, device, &direct, bias, residual, post_ops, post_count, training);
+    else if (c->bf16 && status == GRAFT_OK && graft_primitive_refuse(&made))
+        status = make_forward(&made, device, &single, bias, residual, post_ops, post_count, training);
     if (status == GRAFT_OK)
         *kernel = made;
     return status;

@@ -39,7 +39,9 @@ static algorithm algorithm_of(const graft_post_op *f)
 
 static graft_status describe_row(dnnl_memory_desc_t *row, const graft_layout *x)
 {
-    return graft_descriptor_plain(row, 1, (int64_t[]){(int64_t)(x->bytes / sizeof(float))});
+    dnnl_data_type_t type = x->descriptor.data_type;
+    return graft_descriptor_of(row, &GRAFT_SHAPE((int64_t)(x->bytes / dnnl_data_type_size(type))), type,
+                               dnnl_a);
 }
 
 /* The kernel's slots lie as its tensor does. */
@@ -54,12 +56,12 @@ static void set_layouts(graft_kernel *kernel, const graft_layout *x, int slots)
 /* Whether host/sigmoid.c computes it. */
 static bool is_on_host(const graft_post_op *f, const graft_layout *x)
 {
-    bool zeros = x->bytes != sizeof(float) * (size_t)graft_shape_count(&x->shape);
+    bool zeros = x->bytes != graft_dtype_size(graft_layout_type(x)) * (size_t)graft_shape_count(&x->shape);
     return f->function == GRAFT_HARD_SIGMOID || (f->function == GRAFT_SIGMOID && zeros);
 }
 
-graft_status graft_elementwise_forward(graft_kernel **kernel, graft_device *device, const graft_layout *x,
-                                       const graft_post_op *f)
+static graft_status make_forward(graft_kernel **kernel, graft_device *device, const graft_layout *x,
+                                 const graft_post_op *f)
 {
     graft_status status;
     dnnl_memory_desc_t row;
@@ -69,14 +71,29 @@ graft_status graft_elementwise_forward(graft_kernel **kernel, graft_device *devi
         {DNNL_ARG_SRC, dnnl_query_src_md, 0, GRAFT_READS},
         {DNNL_ARG_DST, dnnl_query_dst_md, 0, GRAFT_WRITES},
     };
-    if (is_on_host(f, x))
-        return graft_sigmoid_forward(kernel, x, f->function == GRAFT_HARD_SIGMOID);
     GRAFT_TRY(describe_row(&row, x));
     GRAFT_TRY_DNNL(
         dnnl_eltwise_forward_desc_init(&operation, dnnl_forward_training, a.kind, &row, a.alpha, a.beta),
         "element-wise");
     GRAFT_TRY(graft_primitive_create(kernel, device, "element-wise", &operation, NULL, NULL, arguments, 2));
     set_layouts(*kernel, x, 2);
+out:
+    return status;
+}
+
+graft_status graft_elementwise_forward(graft_kernel **kernel, graft_device *device, const graft_layout *x,
+                                       const graft_post_op *f)
+{
+    graft_status status;
+    bool host = is_on_host(f, x), bf16 = graft_layout_type(x) == GRAFT_BF16;
+    if (!host)
+        GRAFT_TRY(make_forward(kernel, device, x, f));
+    if (!host && !(bf16 && graft_primitive_refuse(kernel)))
+        return GRAFT_OK;
+    if (bf16)
+        GRAFT_TRY(graft_layout_like(device, x, graft_layout_shape(x), &x));
+    status = host ? graft_sigmoid_forward(kernel, x, f->function == GRAFT_HARD_SIGMOID)
+                  : make_forward(kernel, device, x, f);
 out:
     return status;
 }
@@ -110,7 +127,7 @@ out:
     return status;
 }
 
-graft_status graft_add(graft_kernel **kernel, graft_device *device, const graft_layout *layout)
+static graft_status make_add(graft_kernel **kernel, graft_device *device, const graft_layout *layout)
 {
     graft_status status;
     dnnl_memory_desc_t row;
@@ -127,4 +144,13 @@ graft_status graft_add(graft_kernel **kernel, graft_device *device, const graft_
     (*kernel)->in_place_of = 0;
 out:
     return status;
+}
+
+graft_status graft_add(graft_kernel **kernel, graft_device *device, const graft_layout *layout)
+{
+    graft_status status = make_add(kernel, device, layout);
+    if (status != GRAFT_OK || graft_layout_type(layout) == GRAFT_F32 || !graft_primitive_refuse(kernel))
+        return status;
+    status = graft_layout_like(device, layout, graft_layout_shape(layout), &layout);
+    return status == GRAFT_OK ? make_add(kernel, device, layout) : status;
 }

@@ -18,6 +18,14 @@ graft_status graft_device_create(graft_device **device, int threads);
 void graft_device_free(graft_device *device);
 /* Makes this thread's arithmetic use the device's threads; before compiling and before running. */
 void graft_device_enter(graft_device *device);
+/* How fast multiply-adds in bf16 are here, beside those in f32. */
+typedef enum graft_bf16 {
+    GRAFT_BF16_NONE = 0, /* oneDNN has no kernels */
+    GRAFT_BF16_SLOW,     /* no faster, or slower */
+    GRAFT_BF16_TWICE,
+    GRAFT_BF16_TILES /* many times: AMX */
+} graft_bf16;
+graft_bf16 graft_device_bf16(void);
 /* "avx2", "avx512_core", ... as oneDNN has it; its version. Static storage. */
 const char *graft_device_instructions(void);
 const char *graft_device_library(void);
@@ -36,16 +44,18 @@ graft_status graft_layout_blocked(graft_device *device, const graft_shape *shape
 /* f32, (N, C, H, W) with the channels of a pixel side by side (nhwc). */
 graft_status graft_layout_channels_last(graft_device *device, const graft_shape *shape,
                                         const graft_layout **layout);
-/* Another shape (N, C, H, W) in the form of `like`: row-major, blocked by channels, channels last; row-major
- * where it is none of these. With `like`'s own shape it is `like` itself or row-major. */
+/* f32, another shape (N, C, H, W) in the form of `like`: row-major, blocked by channels, channels last;
+ * row-major where it is none of these. With `like`'s own shape: what a kernel that computes in f32 alone sees
+ * of it, in bf16 or in a form of oneDNN's own as it may be. */
 graft_status graft_layout_like(graft_device *device, const graft_layout *like, const graft_shape *shape,
                                const graft_layout **layout);
 const graft_shape *graft_layout_shape(const graft_layout *layout);
 size_t graft_layout_bytes(const graft_layout *layout); /* with padding of blocks */
 /* "nchw", "nChw16c", "nhwc" as the field writes them, "plain" row-major of another rank, "other" what only
- * oneDNN knows. */
+ * oneDNN knows; "nhwc bf16" where it is not f32. */
 const char *graft_layout_name(const graft_layout *layout);
-bool graft_layout_is_plain(const graft_layout *layout);
+graft_dtype graft_layout_type(const graft_layout *layout); /* GRAFT_F32, GRAFT_BF16 */
+bool graft_layout_is_plain(const graft_layout *layout);    /* row-major */
 bool graft_layout_is_channels_last(const graft_layout *layout);
 
 /* ---- Kernels ---- */
@@ -102,6 +112,7 @@ typedef struct graft_convolution {
     int64_t pad_top, pad_left, pad_bottom, pad_right;
     graft_form form;
     bool winograd; /* by Winograd's method where oneDNN has it here, directly elsewhere */
+    bool bf16;     /* x, weight and y; the bias and all sums are f32. Only without a backward, and directly */
 } graft_convolution;
 
 /* 0 x (N, C, H, W), 1 weight ([G,] O, I, kh, kw), 2 bias (O), 3 y; with `residual` y is updated: y += conv.

@@ -3,8 +3,6 @@
  * host/average.c. */
 #include "kernels/primitive.h"
 
-#include <string.h>
-
 #include "base/status.h"
 
 typedef struct description {
@@ -23,14 +21,14 @@ static void describe_axis(description *d, int i, const graft_pool_axis *axis)
 }
 
 static graft_status describe(description *d, graft_device *device, const graft_layout *x,
-                             const graft_pool *pool)
+                             dnnl_data_type_t type, const graft_pool *pool)
 {
     graft_status status;
     const int64_t *dims = graft_layout_shape(x)->dims;
     graft_shape shape = GRAFT_SHAPE(dims[0], dims[1], pool->height.out, pool->width.out);
     const graft_layout *y;
-    GRAFT_TRY(graft_layout_like(device, x, graft_layout_shape(x), &x));
-    GRAFT_TRY(graft_layout_like(device, x, &shape, &y));
+    GRAFT_TRY(graft_layout_typed_like(device, x, graft_layout_shape(x), type, &x));
+    GRAFT_TRY(graft_layout_typed_like(device, x, &shape, type, &y));
     d->x = x->descriptor;
     d->y = y->descriptor;
     describe_axis(d, 0, &pool->height);
@@ -80,9 +78,17 @@ out:
 graft_status graft_max_pool(graft_kernel **kernel, graft_device *device, const graft_layout *x,
                             const graft_pool *pool, bool training)
 {
+    graft_status status;
     description d = {.algorithm = dnnl_pooling_max};
-    graft_status status = describe(&d, device, x, pool);
-    return status == GRAFT_OK ? create_forward(kernel, device, &d, training) : status;
+    dnnl_data_type_t type = x->descriptor.data_type;
+    GRAFT_TRY(describe(&d, device, x, type, pool));
+    GRAFT_TRY(create_forward(kernel, device, &d, training));
+    if (type != dnnl_f32 && graft_primitive_refuse(kernel)) {
+        GRAFT_TRY(describe(&d, device, x, dnnl_f32, pool));
+        status = create_forward(kernel, device, &d, training);
+    }
+out:
+    return status;
 }
 
 graft_status graft_max_pool_backward(graft_kernel **kernel, graft_device *device, const graft_layout *x,
@@ -94,7 +100,7 @@ graft_status graft_max_pool_backward(graft_kernel **kernel, graft_device *device
         {DNNL_ARG_DIFF_SRC, dnnl_query_diff_src_md, 0, GRAFT_WRITES},
     };
     description d = {.algorithm = dnnl_pooling_max};
-    graft_status status = describe(&d, device, x, pool);
+    graft_status status = describe(&d, device, x, dnnl_f32, pool);
     return status == GRAFT_OK ? create_backward(kernel, device, &d, arguments, 3) : status;
 }
 
@@ -111,20 +117,17 @@ static bool is_even(const graft_pool_axis *axis)
     return axis->kernel > 0 && (axis->out - 1) * axis->stride + axis->kernel <= axis->in + 2 * axis->padding;
 }
 
+/* Means of whole pictures are few, and often what is kept: they are not rounded to bf16. */
+static dnnl_data_type_t type_of_average(const graft_layout *x, const graft_pool *pool)
+{
+    return pool->height.out * pool->width.out == 1 ? dnnl_f32 : x->descriptor.data_type;
+}
+
 static graft_status describe_average(description *d, graft_device *device, const graft_layout *x,
                                      const graft_pool *pool)
 {
     d->algorithm = pool->padding_counts ? dnnl_pooling_avg_include_padding : dnnl_pooling_avg_exclude_padding;
-    return describe(d, device, x, pool);
-}
-
-/* Takes a kernel of oneDNN's reference code away. */
-static bool is_refused(graft_kernel **kernel)
-{
-    bool refused = strncmp((*kernel)->implementation, "ref", 3) == 0;
-    if (refused)
-        graft_kernel_free(*kernel);
-    return refused;
+    return describe(d, device, x, type_of_average(x, pool), pool);
 }
 
 graft_status graft_average_pool(graft_kernel **kernel, graft_device *device, const graft_layout *x,
@@ -136,7 +139,7 @@ graft_status graft_average_pool(graft_kernel **kernel, graft_device *device, con
         return graft_any_average_pool(kernel, device, x, pool);
     GRAFT_TRY(describe_average(&d, device, x, pool));
     GRAFT_TRY(create_forward(kernel, device, &d, false));
-    if (is_refused(kernel))
+    if (graft_primitive_refuse(kernel))
         status = graft_any_average_pool(kernel, device, x, pool);
 out:
     return status;
@@ -155,7 +158,7 @@ graft_status graft_average_pool_backward(graft_kernel **kernel, graft_device *de
         return graft_any_average_pool_backward(kernel, device, x, pool);
     GRAFT_TRY(describe_average(&d, device, x, pool));
     GRAFT_TRY(create_backward(kernel, device, &d, arguments, 2));
-    if (is_refused(kernel))
+    if (graft_primitive_refuse(kernel))
         status = graft_any_average_pool_backward(kernel, device, x, pool);
 out:
     return status;

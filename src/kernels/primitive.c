@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "base/status.h"
@@ -129,6 +130,14 @@ graft_status graft_primitive_wrap(graft_kernel **out, graft_device *device, cons
 out:
     destroy(&self->kernel);
     return status;
+}
+
+bool graft_primitive_refuse(graft_kernel **kernel)
+{
+    bool refused = strncmp((*kernel)->implementation, "ref", 3) == 0;
+    if (refused)
+        graft_kernel_free(*kernel);
+    return refused;
 }
 
 graft_status graft_primitive_describe(dnnl_primitive_desc_t *out, graft_device *device, const char *what,

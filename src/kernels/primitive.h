@@ -48,11 +48,15 @@ graft_status graft_primitive_fail(dnnl_status_t result, const char *what);
 graft_status graft_layout_intern(graft_device *device, const dnnl_memory_desc_t *descriptor,
                                  const graft_layout **layout);
 
-/* A descriptor whose layout oneDNN chooses, or row-major. */
-graft_status graft_descriptor_any(dnnl_memory_desc_t *descriptor, int rank, const int64_t *dims);
-graft_status graft_descriptor_plain(dnnl_memory_desc_t *descriptor, int rank, const int64_t *dims);
+/* A descriptor whose layout oneDNN chooses, row-major, or of a form. */
+graft_status graft_descriptor_any(dnnl_memory_desc_t *descriptor, int rank, const int64_t *dims,
+                                  dnnl_data_type_t type);
+graft_status graft_descriptor_plain(dnnl_memory_desc_t *descriptor, int rank, const int64_t *dims); /* f32 */
 graft_status graft_descriptor_of(dnnl_memory_desc_t *descriptor, const graft_shape *shape,
-                                 dnnl_format_tag_t form);
+                                 dnnl_data_type_t type, dnnl_format_tag_t form);
+/* As graft_layout_like, and of this type; f32 where `like` has none of its forms. */
+graft_status graft_layout_typed_like(graft_device *device, const graft_layout *like, const graft_shape *shape,
+                                     dnnl_data_type_t type, const graft_layout **layout);
 
 /* A slot of a primitive: oneDNN's argument, and the query by which its descriptor is found. */
 typedef struct graft_argument {
@@ -74,6 +78,9 @@ graft_status graft_primitive_describe(dnnl_primitive_desc_t *descriptor, graft_d
                                       const char *what, const void *operation,
                                       dnnl_primitive_attr_t attributes, const graft_kernel *hint);
 size_t graft_primitive_scratch(const_dnnl_primitive_desc_t descriptor); /* bytes */
+
+/* Takes a kernel of oneDNN's reference code away, and says so: plain C or another type is faster. */
+bool graft_primitive_refuse(graft_kernel **kernel);
 
 /* A kernel from a primitive descriptor that exists already; it is taken over. */
 graft_status graft_primitive_wrap(graft_kernel **kernel, graft_device *device, const char *what,

@@ -161,6 +161,7 @@ static graft_convolution convolution_of(graft_lowering *l, const graft_node *nod
     graft_shape x = graft_lowering_input_shape(l, node, 0);
     graft_convolution c = geometry(node->attributes, &x);
     bool depthwise = c.groups == c.channels_in && c.groups == c.channels_out;
+    c.bf16 = graft_lowering_uses_bf16(l);
     if (graft_lowering_uses_winograd(l)) {
         c.winograd = suits(&c);
         c.form = c.groups == 1 || depthwise ? GRAFT_FORM_BLOCKED : GRAFT_FORM_ANY;
@@ -249,6 +250,7 @@ const graft_op graft_op_conv2d = {
     .forward = forward,
     .backward = backward,
     .suits_winograd = suits_winograd,
+    .computes_bf16 = true,
     .absorbs_affine = true,
     .takes_post_ops = true,
 };

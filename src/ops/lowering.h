@@ -23,6 +23,8 @@ bool graft_lowering_trains(const graft_lowering *lowering, const graft_node *nod
 bool graft_lowering_moves_statistics(const graft_lowering *lowering);
 /* Convolutions of this plan that suit Winograd's method are computed by it, and all lie in blocks. */
 bool graft_lowering_uses_winograd(const graft_lowering *lowering);
+/* Convolutions of this plan compute in bf16: others get f32 by the layout that their kernels ask for. */
+bool graft_lowering_uses_bf16(const graft_lowering *lowering);
 /* The node's weight, as it is after folding, is another in every step of a training. */
 bool graft_lowering_weight_changes(const graft_lowering *lowering, const graft_node *node);
 /* Dropout and stochastic depth are on; the key and the counter of their numbers. */

@@ -32,6 +32,11 @@ bool graft_lowering_uses_winograd(const graft_lowering *l)
     return l->winograd;
 }
 
+bool graft_lowering_uses_bf16(const graft_lowering *l)
+{
+    return l->request->precision == GRAFT_BF16 && l->request->part == GRAFT_PLAN_BACKBONE;
+}
+
 const graft_drop_source *graft_lowering_drop_source(const graft_lowering *l)
 {
     return l->request->drops;

@@ -25,6 +25,7 @@ typedef struct graft_plan_request {
     bool training; /* with loss and backward */
     graft_loss loss;
     float label_smoothing;          /* of cross-entropy */
+    graft_dtype precision;          /* of the backbone's convolutions: f32, or bf16 as far as oneDNN has it */
     bool direct;                    /* no Winograd: its weights take long to pack, which few runs repay */
     bool move_statistics;           /* training batch norm uses the batch's statistics */
     const graft_drop_source *drops; /* NULL: dropout and stochastic depth are the identity */
@@ -35,6 +36,9 @@ typedef struct graft_plan graft_plan;
 
 graft_status graft_plan_compile(graft_plan **plan, const graft_plan_request *request);
 void graft_plan_free(graft_plan *plan);
+
+/* Whether bf16 would make this request's part clearly faster on this machine than f32 by the rule. */
+graft_status graft_plan_gains_by_bf16(bool *gains, const graft_plan_request *request);
 
 /* Bytes that its buffers take in a workspace aligned to 64. */
 size_t graft_plan_workspace(const graft_plan *plan);
