@@ -178,8 +178,7 @@ graft_status graft_average_pool_backward(graft_kernel **kernel, graft_device *de
 
 /* All plain. 0 x (N, I), 1 weight (O, I), 2 bias (O), 3 y (N, O); with `residual` y is updated. */
 graft_status graft_linear_forward(graft_kernel **kernel, graft_device *device, int64_t batch, int64_t in,
-                                  int64_t out, bool residual, const graft_post_op *post_ops, int post_count,
-                                  bool training);
+                                  int64_t out, bool residual, const graft_post_op *post_ops, int post_count);
 /* 0 gradient of y, 1 weight, 2 gradient of x. */
 graft_status graft_linear_backward_data(graft_kernel **kernel, graft_device *device, int64_t batch,
                                         int64_t in, int64_t out);

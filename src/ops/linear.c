@@ -71,7 +71,7 @@ static graft_status forward(graft_lowering *l, const graft_node *node)
     GRAFT_TRY(graft_lowering_parameter(l, node, "weight", &values[1]));
     GRAFT_TRY(graft_lowering_parameter(l, node, "bias", &values[2]));
     GRAFT_TRY(graft_linear_forward(&kernel, graft_lowering_device(l), x.dims[0], x.dims[1], y.dims[1], adds,
-                                   post_ops, count, false));
+                                   post_ops, count));
     GRAFT_TRY(graft_lowering_emit(l, kernel, values));
     GRAFT_TRY(graft_lowering_view(l, values[3], &shape_out, &values[3]));
     graft_lowering_set_output(l, node, values[3]);

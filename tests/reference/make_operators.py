@@ -111,7 +111,7 @@ def make_norms(w):
 
 
 def make_linear(w):
-    for shape in ((1, 5), (4, 64), (4, 3, 5, 24), (1, 7, 7, 16), (4, 1, 1, 3)):
+    for shape in ((1, 5), (4, 64), (16, 40), (4, 3, 5, 24), (1, 7, 7, 16), (4, 1, 1, 3)):
         for features in (1, 10, 96):
             w.case("linear", F.linear, [w.draw(shape)],
                    [w.draw((features, shape[-1]), 0.3), w.draw(features)], features=features, last=int(len(shape) == 4))

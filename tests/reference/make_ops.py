@@ -69,6 +69,8 @@ CASES = """
 2 3 14 14 5 still : conv:8,3,2,0,1,1,0 bn:1e-3,0.01 relu6 keep conv:48,1,1,0,1,0,0 bn:1e-3,0.01 relu6 conv:48,3,1,0,48,1,0 bn:1e-3,0.01 relu6 conv:8,1,1,0,1,0,0 bn:1e-3,0.01 add pool
 2 3 14 14 5 move : conv!:8,3,2,0,1,1,0 bn!:1e-3,0.01 relu6! keep conv!:48,1,1,0,1,0,0 bn:1e-3,0.01 relu6 conv:48,3,1,0,48,1,0 bn!:1e-3,0.01 relu6! conv!:8,1,1,0,1,0,0 bn!:1e-3,0.01 add! pool!
 2 24 8 8 5 move : conv!:24,3,1,1,1,0,1 bn!:1e-3,0.01 relu6! conv!:24,5,2,0,24,1,0 bn!:1e-3,0.01 relu6! conv:24,5,1,0,24,1,0
+8 64 1 1 4 still : flatten linear:33 linear!:9
+13 17 2 2 4 still : flatten linear:7
 """
 
 
