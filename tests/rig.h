@@ -20,7 +20,7 @@ typedef struct rig {
     graft_constants constants;
     graft_plan_tensor *tensors; /* owned, value and gradient */
     bool fresh;
-    bool direct;           /* no Winograd */
+    graft_kernels kernels; /* of both plans */
     graft_dtype precision; /* of the backbone */
     bool without_drops;    /* dropout is the identity also where it trains */
     graft_loss loss;
@@ -137,7 +137,7 @@ static inline void run_open(run *u, rig *r, int batch, bool training, bool move_
         .batch = batch,
         .part = GRAFT_PLAN_BACKBONE,
         .precision = r->precision,
-        .direct = r->direct,
+        .kernels = r->kernels,
         .move_statistics = move_statistics,
         .loss = r->loss,
         .drops = r->without_drops ? NULL : &r->drops,

@@ -52,7 +52,7 @@ static void open_rig(rig *r, const char *trains, bool smooth, bool direct)
         graft_graph_mark(graph, trains, true, &matched);
     rig_open(r, graph, 2);
     rig_fill(r, 3);
-    r->direct = direct;
+    r->kernels = direct ? GRAFT_KERNELS_DIRECT : GRAFT_KERNELS_RULE;
 }
 
 static void draw(float *pictures, int32_t *labels)

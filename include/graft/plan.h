@@ -19,7 +19,8 @@ GRAFT_API const char *graft_instructions(void);
 
 /* One kernel of one plan. Texts are borrowed while the executor lives. */
 typedef struct graft_step_info {
-    size_t plan;        /* steps of one plan follow one another and share this number */
+    size_t plan;           /* steps of one plan follow one another and share this number */
+    graft_kernels kernels; /* what the plan's convolutions are computed by */
     const char *part;   /* "backbone": frozen, up to the boundary; "evaluation", "training": what is above */
     int batch;          /* pictures at once */
     size_t workspace;   /* bytes of the whole plan; plans of an executor share one workspace */

@@ -52,13 +52,29 @@ static inline graft_sgd_options graft_sgd(float rate, float momentum)
     return options;
 }
 
-/* How convolutions are computed. By the rule, those with a 3x3 window and stride 1, 64 input channels or more
- * and enough pixels go by Winograd's method where this machine's oneDNN has it (relative difference 2e-6),
- * except in the plan of one picture alone, which would not repay packing its weights. */
+/* How the convolutions of a plan are computed, and how what lies between them is laid out: each has its price
+ * at its borders with others, so one is taken for a whole plan, the backbone's or that of training. */
 typedef enum graft_kernels {
-    GRAFT_KERNELS_RULE = 0,
-    GRAFT_KERNELS_DIRECT /* never by Winograd's method */
+    GRAFT_KERNELS_RULE =
+        0, /* direct or Winograd's, by an estimate that asks this machine only which of oneDNN's
+              kernels it has: the same plan every time. One picture alone goes direct. */
+    GRAFT_KERNELS_MEASURE, /* all that follow are timed beside the rule's choice, in turns; one that is faster
+                              by more than a tenth is taken */
+    GRAFT_KERNELS_DIRECT,  /* layouts as oneDNN likes them best, one by one */
+    GRAFT_KERNELS_WINOGRAD,     /* 3x3 windows, stride 1, 64 input channels or more and enough pixels by
+                                   Winograd's     method (2e-6 from direct), all in blocks of channels; direct
+                                   where     this machine's     oneDNN has no such kernel, or nothing suits it */
+    GRAFT_KERNELS_BLOCKED,      /* directly, all in blocks of channels */
+    GRAFT_KERNELS_CHANNELS_LAST /* directly, channels last */
 } graft_kernels;
+/* "rule", "measure", "direct", ... */
+GRAFT_API const char *graft_kernels_name(graft_kernels kernels);
+
+/* What a plan is computed by, in the end; GRAFT_KERNELS_RULE: there is no such plan. */
+typedef struct graft_kernels_choice {
+    graft_kernels taken, by_rule;
+    double seconds, seconds_by_rule; /* medians of a measurement; 0: nothing was measured */
+} graft_kernels_choice;
 
 typedef struct graft_executor_options {
     int batch;   /* the largest training batch; 0: the model is only run, all of it frozen */
@@ -73,7 +89,7 @@ typedef struct graft_executor_options {
     float label_smoothing; /* of cross-entropy: this part of each label is spread over all classes */
     const char *node; /* of an executor that only runs (batch 0): the node or module whose output `forward`
                          gives in place of logits, plain NCHW; NULL: the logits */
-    graft_kernels kernels;
+    graft_kernels kernels, training_kernels; /* of the frozen part, of the rest */
     bool fuse_step; /* every backward is followed by its step before the next zero_grad: gradients are added
                        to the velocities at once, which is faster and takes a third less memory. They cannot
                        be read. Without effect where clipping or Nesterov's momentum needs them. */
@@ -82,7 +98,7 @@ typedef struct graft_executor_options {
 #define GRAFT_EXECUTOR_OPTIONS_INIT                                                                          \
     {                                                                                                        \
         32, GRAFT_AUTO, {0.001f, 0.001f, 0.9f, 0.0f, true, false}, GRAFT_BATCH_NORM_STILL, 0.0f, true, true, \
-            0, GRAFT_CROSS_ENTROPY, 0.0f, NULL, GRAFT_KERNELS_RULE, false, 0                                 \
+            0, GRAFT_CROSS_ENTROPY, 0.0f, NULL, GRAFT_KERNELS_RULE, GRAFT_KERNELS_RULE, false, 0             \
     }
 
 /* The Gram form. Where features are kept and go straight into one linear layer that trains, W (O, I), and
@@ -114,6 +130,10 @@ typedef struct graft_memory {
     size_t features_each;
 } graft_memory;
 GRAFT_API void graft_executor_memory(const graft_executor *executor, graft_memory *memory);
+
+/* What computes the convolutions of the frozen part, and of training. */
+GRAFT_API void graft_executor_kernels(const graft_executor *executor, graft_kernels_choice *backbone,
+                                      graft_kernels_choice *training);
 
 /* ---- The loop's calls ---- */
 
@@ -211,7 +231,8 @@ typedef struct graft_fit_options {
     int threads, workers; /* GRAFT_AUTO */
     bool stochastic;
     bool nesterov;
-    int gram; /* graft_fit_gram, GRAFT_AUTO */
+    int gram;              /* graft_fit_gram, GRAFT_AUTO */
+    graft_kernels kernels; /* of the frozen part, and of training; what is measured is measured once */
     /* Called after every phase begins, every epoch ends; anything but 0 stops cleanly: the model is then
      * what was best so far, and graft_fit returns GRAFT_OK with report.stopped set. NULL is legal. */
     int (*event)(void *context, const graft_fit_event *event);
@@ -221,12 +242,12 @@ typedef struct graft_fit_options {
     int views; /* with a random augmentation: so many views of each training picture are drawn once and kept,
                   and epochs choose among them, 1 to 1000; GRAFT_AUTO: every epoch draws anew */
 } graft_fit_options;
-#define GRAFT_FIT_OPTIONS_INIT                                                                           \
-    {                                                                                                    \
-        NULL, 0, NULL, 0, GRAFT_AUTO, GRAFT_AUTO, GRAFT_AUTO, GRAFT_AUTO, GRAFT_AUTO, GRAFT_AUTO,        \
-            GRAFT_AUTO, GRAFT_AUTO, GRAFT_AUTO, GRAFT_FIT_AUTO, NULL, GRAFT_BATCH_NORM_STILL,            \
-            GRAFT_CROSS_ENTROPY, 0.0, 0, 0, GRAFT_AUTO, GRAFT_AUTO, true, false, GRAFT_AUTO, NULL, NULL, \
-            {NULL, NULL}, GRAFT_CACHE_INIT, GRAFT_AUTO                                                   \
+#define GRAFT_FIT_OPTIONS_INIT                                                                    \
+    {                                                                                             \
+        NULL, 0, NULL, 0, GRAFT_AUTO, GRAFT_AUTO, GRAFT_AUTO, GRAFT_AUTO, GRAFT_AUTO, GRAFT_AUTO, \
+            GRAFT_AUTO, GRAFT_AUTO, GRAFT_AUTO, GRAFT_FIT_AUTO, NULL, GRAFT_BATCH_NORM_STILL,     \
+            GRAFT_CROSS_ENTROPY, 0.0, 0, 0, GRAFT_AUTO, GRAFT_AUTO, true, false, GRAFT_AUTO,      \
+            GRAFT_KERNELS_RULE, NULL, NULL, {NULL, NULL}, GRAFT_CACHE_INIT, GRAFT_AUTO            \
     }
 
 typedef enum graft_fit_event_kind {
@@ -253,7 +274,8 @@ struct graft_fit_event {
     const char *word;           /* what a person should know of that, NULL: nothing; borrowed */
     size_t parameters, trained; /* learnable elements in all, and those that train */
     bool gram;                  /* training is in the Gram form */
-    bool every_epoch;           /* the backbone runs every epoch, because views are random */
+    graft_kernels_choice backbone, training; /* what computes convolutions */
+    bool every_epoch;                        /* the backbone runs every epoch, because views are random */
 };
 
 typedef struct graft_fit_report {
@@ -268,9 +290,10 @@ typedef struct graft_fit_report {
     graft_augmentation augment;
     int batch, schedule, start, threads, workers;
     double rate, body_rate, momentum, decay, warmup, clip;
-    int cache;                /* graft_cache_kind of the last phase that kept anything */
-    int views;                /* that were drawn once; 0: none */
-    bool gram;                /* the last phase trained in the Gram form */
+    int cache;                               /* graft_cache_kind of the last phase that kept anything */
+    int views;                               /* that were drawn once; 0: none */
+    bool gram;                               /* the last phase trained in the Gram form */
+    graft_kernels_choice backbone, training; /* what computed convolutions in the last phase */
     graft_features *features; /* the caller's (graft_features_release): what was kept for a head, with which
                                  graft_evaluate need not run the backbone again; NULL otherwise */
 } graft_fit_report;

@@ -24,8 +24,8 @@ static const option options[] = {
      .kind = OPTION_INTEGER, 0, 4096},
     {"threads", "N", "the cores this process may use", "with --plan: threads of the arithmetic",
      .kind = OPTION_INTEGER, 1, 1024},
-    {"kernels", "rule|direct", "rule", "with --plan: direct: no Winograd", .kind = OPTION_WORD,
-     .words = "rule|direct"},
+    {"kernels", KERNELS_WORDS, "rule", "with --plan: what computes convolutions, as in graft train",
+     .kind = OPTION_WORD, .words = KERNELS_WORDS},
     {"json", NULL, NULL, "one JSON object on stdout", FLAG},
     {.name = NULL},
 };

@@ -25,6 +25,9 @@ typedef struct option {
     char letter;       /* 'o': -o FILE is the same; 0: none */
 } option;
 
+/* The words of graft_kernels. */
+#define KERNELS_WORDS "rule|measure|direct|winograd|blocked|channels-last"
+
 typedef struct arguments arguments;
 
 typedef struct command {

@@ -1,8 +1,9 @@
 /* The plans that graft makes for a network, a line a step: whom it works for, the kernel, the layout that it
  * writes, memory and, where it was asked for, time. What only brings a tensor into another layout is marked.
  *
- * As JSON: {network, instructions, threads, weights, plans: [{part, batch, workspace, milliseconds or null,
- * steps: [{phase, node, kernel, layout, from or null, shape, scratch, live, milliseconds or null}]}]}. */
+ * As JSON: {network, instructions, threads, weights, plans: [{part, batch, kernels, workspace, milliseconds
+ * or null, steps: [{phase, node, kernel, layout, from or null, shape, scratch, live, milliseconds or
+ * null}]}]}. */
 #include "cli/inspect.h"
 
 #include <stdio.h>
@@ -42,8 +43,9 @@ static void print_plan_head(const graft_executor *executor, size_t first, bool t
     graft_step_info info;
     plan_sum sum = sum_up(executor, first);
     graft_executor_step_info(executor, first, &info);
-    printf("%s%s of %d: %zu steps, %zu of them reorders; workspace %s", first ? "\n" : "", info.part,
-           info.batch, sum.steps, sum.reorders, screen_bytes(info.workspace));
+    printf("%s%s of %d, %s: %zu steps, %zu of them reorders; workspace %s", first ? "\n" : "", info.part,
+           info.batch, graft_kernels_name(info.kernels), sum.steps, sum.reorders,
+           screen_bytes(info.workspace));
     if (timed)
         printf("; %.2f ms", 1e3 * sum.seconds);
     printf("\n  %-*s %-*s %-8s %7s %7s%s\n", NODE, "node", KERNEL, "kernel", "layout", "scratch", "live",
@@ -102,9 +104,10 @@ static json_t *plans_json(const graft_executor *executor, bool timed)
         if (i == 0 || info.plan != plan) {
             steps = json_array();
             json_array_append_new(
-                plans, json_pack("{s:s, s:i, s:I, s:o, s:o}", "part", info.part, "batch", info.batch,
-                                 "workspace", (json_int_t)info.workspace, "milliseconds",
-                                 milliseconds(sum_up(executor, i).seconds, timed), "steps", steps));
+                plans,
+                json_pack("{s:s, s:i, s:s, s:I, s:o, s:o}", "part", info.part, "batch", info.batch, "kernels",
+                          graft_kernels_name(info.kernels), "workspace", (json_int_t)info.workspace,
+                          "milliseconds", milliseconds(sum_up(executor, i).seconds, timed), "steps", steps));
         }
         plan = info.plan;
         json_array_append_new(steps, step_json(&info, timed));
@@ -130,7 +133,7 @@ int inspect_plan(graft_model *model, const inspect_plan_options *asked)
     int status = EXIT_FAILED;
     options.batch = asked->batch;
     options.threads = asked->threads;
-    options.kernels = asked->kernels;
+    options.kernels = options.training_kernels = asked->kernels;
     if (graft_executor_create(&executor, model, &options) != GRAFT_OK ||
         (asked->batch == 0 && graft_executor_plan_prediction(executor) != GRAFT_OK) ||
         (asked->time && graft_executor_time_steps(executor, ROUNDS) != GRAFT_OK))

@@ -38,6 +38,7 @@ bool train_request_read(train_request *request, const arguments *given);
 void train_request_dispose(train_request *request);
 /* "none", "memory" or "disk". */
 const char *train_cache_name(int kind);
+const char *train_kernels_name(const graft_kernels_choice *choice); /* NULL: there is no such plan */
 /* Whether --val is a number, and which. */
 bool train_val_fraction(double *fraction, const char *text);
 

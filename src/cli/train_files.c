@@ -140,7 +140,7 @@ static json_t *augment_json(const graft_augmentation *augment)
     return json;
 }
 
-/* Every option of the table under its name, beside DATA and graft's version. */
+/* Every option of the table under its name, beside DATA, graft's version, and what computed convolutions. */
 static json_t *args_json(const train_job *job)
 {
     const train_request *r = &job->request;
@@ -174,6 +174,10 @@ static json_t *args_json(const train_job *job)
     json_object_set_new(root, "augment", augment_json(&f->augment));
     json_object_set_new(root, "views", f->views > 0 ? json_integer(f->views) : json_null());
     json_object_set_new(root, "gram", word_json("gram", f->gram ? 1 : 2));
+    json_object_set_new(root, "kernels", json_string(graft_kernels_name(r->fit.kernels)));
+    json_object_set_new(root, "plans",
+                        json_pack("{s:s?, s:s?}", "backbone", train_kernels_name(&f->backbone), "training",
+                                  train_kernels_name(&f->training)));
     json_object_set_new(root, "batch-norm", word_json("batch-norm", r->fit.batch_norm));
     json_object_set_new(root, "val", held_out_json(job));
     json_object_set_new(root, "pictures", word_json("pictures", (int)r->dataset.sight));

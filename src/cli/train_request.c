@@ -55,6 +55,12 @@ const option train_options[] = {
      "a first layer of the head that is wide trains from products of kept features: the same numbers to "
      "rounding, far less work where pictures are few; auto: where that saves time and takes no more memory",
      WORDS = "auto|on|off"},
+    {"kernels", KERNELS_WORDS, "rule",
+     "what computes convolutions; rule: by Winograd's method or directly, as an estimate says, the same on "
+     "every "
+     "run; measure: all are timed first, for seconds, and one that beats the rule's choice by a tenth is "
+     "taken",
+     WORDS = KERNELS_WORDS},
     {"batch-norm", "still|train", "still",
      "batch norm in trained parts; still: running statistics are used and left alone", WORDS = "still|train"},
     {"val", "FRACTION|DIR", ".2, or DATA's own val folder",
@@ -200,6 +206,7 @@ static void read_fit(train_request *r, const arguments *given)
     fit->body_rate = argument_number(given, "body-lr", GRAFT_AUTO);
     fit->nesterov = argument_given(given, "nesterov");
     fit->gram = gram[argument_word(given, "gram", 0)];
+    fit->kernels = (graft_kernels)argument_word(given, "kernels", GRAFT_KERNELS_RULE);
     fit->momentum = argument_number(given, "momentum", GRAFT_AUTO);
     fit->decay = argument_number(given, "weight-decay", GRAFT_AUTO);
     fit->warmup = argument_number(given, "warmup", GRAFT_AUTO);
@@ -265,6 +272,11 @@ bool train_request_read(train_request *r, const arguments *given)
         return true;
     screen_fail("%s", sentence);
     return false;
+}
+
+const char *train_kernels_name(const graft_kernels_choice *choice)
+{
+    return choice->taken ? graft_kernels_name(choice->taken) : NULL;
 }
 
 const char *train_cache_name(int kind)

@@ -142,6 +142,15 @@ static void say_cache(const graft_fit_event *event)
     graft_cache_list_free(list);
 }
 
+/* Only what was measured is worth a line. */
+static void say_kernels(const char *what, const graft_kernels_choice *choice)
+{
+    if (choice->seconds > 0.0)
+        screen_line(stderr, "kernels", "%s: %s, %.1f ms; by the rule %s, %.1f ms", what,
+                    graft_kernels_name(choice->taken), 1e3 * choice->seconds,
+                    graft_kernels_name(choice->by_rule), 1e3 * choice->seconds_by_rule);
+}
+
 void train_say_plan(train_job *job, const graft_fit_event *event)
 {
     char what[256], views[80];
@@ -166,6 +175,8 @@ void train_say_plan(train_job *job, const graft_fit_event *event)
     screen_line(stderr, "memory", "%s planned: weights %s, features %s%s, workspace %s",
                 screen_bytes(event->planned), screen_bytes(event->memory.weights), screen_bytes(features),
                 event->cache == GRAFT_CACHE_DISK ? " on disk" : "", screen_bytes(event->memory.workspace));
+    say_kernels("frozen part", &event->backbone);
+    say_kernels("training", &event->training);
     say_cache(event);
 }
 

@@ -74,6 +74,33 @@ static bool is_refused(graft_status status, graft_kernel *kernel)
     return status == GRAFT_EUNSUPPORTED;
 }
 
+/* As measured on a Zen 5 with AVX-512 over the layers of ResNet50, GoogLeNet and EfficientNet-Lite0:
+ * Winograd's method took .5 to .6 of the time; in blocks of channels a direct convolution took 1.07 of the
+ * time that it took with channels last where its window is larger than 1x1, 1.3 with a stride, and .88 where
+ * it is 1x1. */
+static double effort_of(const graft_kernel *kernel, const graft_convolution *c)
+{
+    double macs = (double)c->batch * (double)(c->channels_out * c->height_out * c->width_out) *
+                  (double)(c->channels_in / c->groups * c->kernel_height * c->kernel_width);
+    if (strstr(kernel->implementation, "wino"))
+        return 0.55 * macs;
+    if (graft_layout_is_channels_last(kernel->layouts[0]))
+        return macs;
+    if (c->kernel_height == 1 && c->kernel_width == 1)
+        return 0.88 * macs;
+    return (c->stride > 1 ? 1.3 : 1.07) * macs;
+}
+
+static graft_status hand_over(graft_kernel **kernel, graft_status status, graft_kernel *made,
+                              const graft_convolution *c)
+{
+    if (status != GRAFT_OK)
+        return status;
+    made->effort = effort_of(made, c);
+    *kernel = made;
+    return GRAFT_OK;
+}
+
 static graft_convolution directly(const graft_convolution *c)
 {
     graft_convolution direct = *c;
@@ -131,9 +158,7 @@ graft_status graft_convolution_forward(graft_kernel **kernel, graft_device *devi
         status = make_forward(&made, device, &direct, bias, residual, post_ops, post_count, training);
     else if (c->bf16 && status == GRAFT_OK && graft_primitive_refuse(&made))
         status = make_forward(&made, device, &single, bias, residual, post_ops, post_count, training);
-    if (status == GRAFT_OK)
-        *kernel = made;
-    return status;
+    return hand_over(kernel, status, made, c);
 }
 
 bool graft_convolution_has_winograd(graft_device *device, const graft_convolution *c)
@@ -180,9 +205,7 @@ graft_status graft_convolution_backward_data(graft_kernel **kernel, graft_device
     graft_status status = make_backward_data(&made, device, c);
     if (c->winograd && is_refused(status, made))
         status = make_backward_data(&made, device, &direct);
-    if (status == GRAFT_OK)
-        *kernel = made;
-    return status;
+    return hand_over(kernel, status, made, c);
 }
 
 /* oneDNN 2.6 has no kernel for wide depthwise windows with padding and falls back to one gemm a channel,
@@ -234,7 +257,5 @@ graft_status graft_convolution_backward_weights(graft_kernel **kernel, graft_dev
     graft_status status = make_backward_weights(&made, device, c, bias);
     if (c->winograd && is_refused(status, made))
         status = make_backward_weights(&made, device, &direct, bias);
-    if (status == GRAFT_OK)
-        *kernel = made;
-    return status;
+    return hand_over(kernel, status, made, c);
 }

@@ -69,6 +69,8 @@ struct graft_kernel {
     graft_access access[GRAFT_KERNEL_SLOTS];
     const graft_layout *layouts[GRAFT_KERNEL_SLOTS];
     size_t scratch; /* bytes it needs beside its slots while it runs */
+    double effort;  /* of a convolution, to compare methods by: multiply-adds of one that is computed directly
+                       with channels last in the same time; 0: not estimated */
     int in_place;   /* this written slot may lie on the read slot `in_place_of`; -1: none may */
     int in_place_of;
     graft_status (*bind)(graft_kernel *kernel, void *const *buffers, void *scratch);

@@ -161,13 +161,13 @@ static graft_convolution convolution_of(graft_lowering *l, const graft_node *nod
     graft_shape x = graft_lowering_input_shape(l, node, 0);
     graft_convolution c = geometry(node->attributes, &x);
     bool depthwise = c.groups == c.channels_in && c.groups == c.channels_out;
+    graft_kernels kernels = graft_lowering_kernels(l);
     c.bf16 = graft_lowering_uses_bf16(l);
-    if (graft_lowering_uses_winograd(l)) {
-        c.winograd = suits(&c);
+    c.winograd = kernels == GRAFT_KERNELS_WINOGRAD && suits(&c);
+    if (kernels == GRAFT_KERNELS_WINOGRAD || kernels == GRAFT_KERNELS_BLOCKED)
         c.form = c.groups == 1 || depthwise ? GRAFT_FORM_BLOCKED : GRAFT_FORM_ANY;
-    } else if (stays_last(l, node, &c)) {
+    else if (kernels == GRAFT_KERNELS_CHANNELS_LAST || stays_last(l, node, &c))
         c.form = GRAFT_FORM_CHANNELS_LAST;
-    }
     return c;
 }
 

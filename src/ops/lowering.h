@@ -5,6 +5,8 @@
 
 #include <stdbool.h>
 
+#include <graft/train.h>
+
 #include "graph/graph.h"
 #include "kernels/kernel.h"
 
@@ -21,8 +23,8 @@ int64_t graft_lowering_batch(const graft_lowering *lowering);
 bool graft_lowering_trains(const graft_lowering *lowering, const graft_node *node);
 /* Batch norm of this plan uses the batch's statistics where it trains. */
 bool graft_lowering_moves_statistics(const graft_lowering *lowering);
-/* Convolutions of this plan that suit Winograd's method are computed by it, and all lie in blocks. */
-bool graft_lowering_uses_winograd(const graft_lowering *lowering);
+/* How convolutions of this plan are computed: neither by rule nor by measurement. */
+graft_kernels graft_lowering_kernels(const graft_lowering *lowering);
 /* Convolutions of this plan compute in bf16: others get f32 by the layout that their kernels ask for. */
 bool graft_lowering_uses_bf16(const graft_lowering *lowering);
 /* The node's weight, as it is after folding, is another in every step of a training. */

@@ -1,5 +1,5 @@
-/* Compiling: which nodes, in which groups, forward; then the loss and, node by node in reverse, gradients;
- * then places in the workspace. And running what was compiled. */
+/* Compiling by one method: which nodes, in which groups, forward; then the loss and, node by node in reverse,
+ * gradients; then places in the workspace. And running what was compiled. */
 #include "plan/internal.h"
 
 #include <stdlib.h>
@@ -215,23 +215,15 @@ static void want_folded_gradients(graft_lowering *l)
             l->needs_gradient[i] |= l->needs_gradient[l->groups[i].affine];
 }
 
-/* Winograd's method wants blocks of channels. Without a backward oneDNN likes channels last better, where
- * other convolutions are up to a tenth faster (with a stride a third), and a reorder before and behind each
- * that is Winograd's costs more than that: so a whole plan goes in blocks, if enough of it is Winograd's.
- * With a backward it goes in blocks anyhow. */
-static void choose_method(graft_lowering *l)
+static bool has_winograd(graft_lowering *l)
 {
-    enum { PARTS = 4 };
     const graft_graph *graph = l->request->graph;
-    int64_t all = 0, suited = 0;
     for (size_t i = 0; i < graph->count; i++) {
         const graft_node *node = &graph->nodes[i];
-        int64_t macs = l->in_part[i] && node->op->macs ? node->op->macs(node, node->input_shapes) : 0;
-        all += macs;
-        if (macs > 0 && node->op->suits_winograd && node->op->suits_winograd(l, node))
-            suited += macs;
+        if (l->in_part[i] && node->op->suits_winograd && node->op->suits_winograd(l, node))
+            return true;
     }
-    l->winograd = suited > 0 && (l->request->training || suited >= all / PARTS);
+    return false;
 }
 
 static graft_status lower(graft_lowering *l)
@@ -242,8 +234,8 @@ static graft_status lower(graft_lowering *l)
     graft_group_nodes(l->groups, l->request->graph, l->in_part, l->visible, l->request->training,
                       l->request->move_statistics);
     want_folded_gradients(l);
-    if (!l->request->direct && !graft_lowering_uses_bf16(l))
-        choose_method(l);
+    if (l->plan->kernels == GRAFT_KERNELS_WINOGRAD && (graft_lowering_uses_bf16(l) || !has_winograd(l)))
+        return graft_fail(GRAFT_EUNSUPPORTED, "no convolution here suits Winograd's method");
     GRAFT_TRY(add_inputs(l));
     GRAFT_TRY(lower_forward(l));
     GRAFT_TRY(add_outputs(l));
@@ -251,8 +243,7 @@ static graft_status lower(graft_lowering *l)
         GRAFT_TRY(lower_loss(l));
         GRAFT_TRY(lower_backward(l));
     }
-    GRAFT_TRY(graft_plan_place(l->plan));
-    graft_constants_trim(l->request->constants);
+    status = graft_plan_place(l->plan);
 out:
     return status;
 }
@@ -294,7 +285,7 @@ out:
     return status;
 }
 
-graft_status graft_plan_compile(graft_plan **out, const graft_plan_request *request)
+graft_status graft_plan_compile_as(graft_plan **out, const graft_plan_request *request, graft_kernels kernels)
 {
     graft_plan *plan = NULL;
     graft_status status = GRAFT_NEW(&plan);
@@ -303,6 +294,7 @@ graft_status graft_plan_compile(graft_plan **out, const graft_plan_request *requ
     plan->picture = plan->labels = GRAFT_NO_VALUE;
     plan->graph = request->graph;
     plan->batch = request->batch;
+    plan->kernels = kernels;
     graft_lowering l = {.request = request, .plan = plan};
     graft_device_enter(request->device);
     status = lower(&l);
@@ -315,12 +307,30 @@ graft_status graft_plan_compile(graft_plan **out, const graft_plan_request *requ
     return GRAFT_OK;
 }
 
+graft_constants_origin graft_plan_origin(const graft_plan_request *request)
+{
+    return (graft_constants_origin){request->device, request->graph, request->tensors};
+}
+
+void graft_plan_count_users(graft_plan *plan, const step *s, int change)
+{
+    for (int i = 0; i < GRAFT_KERNEL_SLOTS; i++) {
+        if (s->kernel->access[i] == GRAFT_UNUSED)
+            continue;
+        const value *v = &plan->values[s->values[i]];
+        if (v->home == HOME_CONSTANT)
+            v->constant->users += change;
+    }
+}
+
 void graft_plan_free(graft_plan *plan)
 {
     if (!plan)
         return;
-    for (size_t i = 0; i < plan->step_count; i++)
+    for (size_t i = 0; i < plan->step_count; i++) {
+        graft_plan_count_users(plan, &plan->steps[i], -1);
         graft_kernel_free(plan->steps[i].kernel);
+    }
     free(plan->steps);
     free(plan->values);
     free(plan->outputs);

@@ -20,27 +20,11 @@ void graft_constants_dispose(graft_constants *constants)
     }
 }
 
-void graft_constants_trim(graft_constants *constants)
-{
-    graft_constant **link = &constants->first;
-    while (*link) {
-        graft_constant *constant = *link;
-        if (constant->used) {
-            link = &constant->next;
-            continue;
-        }
-        *link = constant->next;
-        if (constant->owned)
-            free(constant->data);
-        free(constant);
-    }
-}
-
 size_t graft_constants_bytes(const graft_constants *constants)
 {
     size_t bytes = 0;
     for (const graft_constant *constant = constants->first; constant; constant = constant->next)
-        bytes += constant->owned ? graft_layout_bytes(constant->layout) : 0;
+        bytes += constant->owned && constant->data ? graft_layout_bytes(constant->layout) : 0;
     return bytes;
 }
 
@@ -92,47 +76,59 @@ static void fold(float *out, const float *in, int64_t channels, int64_t each, co
             out[o * each + i] = (in ? in[o * each + i] * scale[o] : 0.0F) + (shift ? shift[o] : 0.0F);
 }
 
-static graft_status make_folded(float **out, const graft_graph *graph, const graft_plan_tensor *tensors,
-                                int node_index, int slot, int affine)
+static graft_status make_folded(graft_constant *constant, const graft_constants_origin *origin)
 {
     graft_status status;
-    const graft_node *node = &graph->nodes[node_index];
+    const graft_node *node = &origin->graph->nodes[constant->node];
     const graft_shape *weight = &node->parameters[0].shape;
-    int64_t channels = weight->dims[0], each = slot == 0 ? graft_shape_count(weight) / channels : 1;
+    bool is_weight = constant->slot == 0;
+    int64_t channels = weight->dims[0], each = is_weight ? graft_shape_count(weight) / channels : 1;
     float *scale = NULL, *shift = NULL, *values = NULL;
-    const float *in = slot < node->parameter_count ? tensors[node->first_tensor + slot].value : NULL;
-    GRAFT_TRY(affine_of(&graph->nodes[affine], tensors, &scale, &shift));
+    const float *in = constant->slot < node->parameter_count
+                          ? origin->tensors[node->first_tensor + constant->slot].value
+                          : NULL;
+    GRAFT_TRY(affine_of(&origin->graph->nodes[constant->affine], origin->tensors, &scale, &shift));
     GRAFT_TRY(graft_allocate_aligned(&values, sizeof(float) * (size_t)(channels * each)));
-    fold(values, in, channels, each, scale, slot == 0 ? NULL : shift);
-    *out = values;
+    fold(values, in, channels, each, scale, is_weight ? NULL : shift);
+    constant->data = values;
 out:
     free(scale);
     return status;
 }
 
-graft_status graft_constants_plain(graft_constants *constants, graft_device *device, const graft_graph *graph,
-                                   const graft_plan_tensor *tensors, int node_index, int slot, int affine,
-                                   graft_constant **out)
+graft_status graft_constants_plain(graft_constants *constants, const graft_constants_origin *origin,
+                                   int node_index, int slot, int affine, graft_constant **out)
 {
     graft_status status;
-    const graft_node *node = &graph->nodes[node_index];
+    const graft_node *node = &origin->graph->nodes[node_index];
     graft_shape row = GRAFT_SHAPE(node->parameters[0].shape.dims[0]);
     graft_constant like = {.node = node_index, .slot = slot, .affine = affine, .owned = affine >= 0};
     const graft_shape *shape = slot < node->parameter_count ? &node->parameters[slot].shape : &row;
-    float *values = NULL;
-    GRAFT_TRY(graft_layout_plain(device, shape, &like.layout));
+    GRAFT_TRY(graft_layout_plain(origin->device, shape, &like.layout));
     *out = find(constants, &like);
     if (*out)
         return GRAFT_OK;
-    if (affine >= 0)
-        GRAFT_TRY(make_folded(&values, graph, tensors, node_index, slot, affine));
-    like.data = affine >= 0 ? values : tensors[node->first_tensor + slot].value;
-    GRAFT_TRY(add(constants, &like, out));
-    values = NULL;
+    like.data = affine >= 0 ? NULL : origin->tensors[node->first_tensor + slot].value;
+    status = add(constants, &like, out);
 out:
-    free(values);
     return status;
 }
+
+graft_status graft_constants_packed(graft_constants *constants, graft_constant *constant,
+                                    const graft_layout *from, const graft_layout *to, graft_constant **packed)
+{
+    graft_constant like = *constant;
+    like.layout = to;
+    like.source = constant;
+    like.from = from;
+    like.data = NULL;
+    like.owned = true;
+    like.users = 0;
+    *packed = find(constants, &like);
+    return *packed ? GRAFT_OK : add(constants, &like, packed);
+}
+
+/* ---- Their numbers ---- */
 
 static graft_status run_reorder(graft_device *device, const graft_layout *from, void *source,
                                 const graft_layout *to, void *target)
@@ -152,25 +148,53 @@ out:
     return status;
 }
 
-graft_status graft_constants_packed(graft_constants *constants, graft_device *device,
-                                    const graft_constant *constant, const graft_layout *from,
-                                    const graft_layout *to, graft_constant **packed)
+static graft_status pack(graft_constant *constant, const graft_constants_origin *origin)
 {
     graft_status status;
-    graft_constant like = *constant;
     void *data = NULL;
-    like.layout = to;
-    like.owned = true;
-    like.used = false;
-    *packed = find(constants, &like);
-    if (*packed)
-        return GRAFT_OK;
-    GRAFT_TRY(graft_allocate_aligned(&data, graft_layout_bytes(to)));
-    GRAFT_TRY(run_reorder(device, from, constant->data, to, data));
-    like.data = data;
-    GRAFT_TRY(add(constants, &like, packed));
+    GRAFT_TRY(graft_allocate_aligned(&data, graft_layout_bytes(constant->layout)));
+    GRAFT_TRY(run_reorder(origin->device, constant->from, constant->source->data, constant->layout, data));
+    constant->data = data;
+    constant->source = NULL;
     data = NULL;
 out:
     free(data);
+    return status;
+}
+
+static graft_status fill(graft_constant *constant, const graft_constants_origin *origin)
+{
+    if (constant->data)
+        return GRAFT_OK;
+    if (!constant->source)
+        return make_folded(constant, origin);
+    graft_status status = fill(constant->source, origin);
+    return status == GRAFT_OK ? pack(constant, origin) : status;
+}
+
+void graft_constants_trim(graft_constants *constants)
+{
+    graft_constant **link = &constants->first;
+    while (*link) {
+        graft_constant *constant = *link;
+        if (constant->users > 0) {
+            link = &constant->next;
+            continue;
+        }
+        *link = constant->next;
+        if (constant->owned)
+            free(constant->data);
+        free(constant);
+    }
+}
+
+graft_status graft_constants_fill(graft_constants *constants, const graft_constants_origin *origin)
+{
+    graft_status status = GRAFT_OK;
+    for (graft_constant *constant = constants->first; constant; constant = constant->next)
+        if (constant->users > 0)
+            GRAFT_TRY(fill(constant, origin));
+    graft_constants_trim(constants);
+out:
     return status;
 }

@@ -43,6 +43,7 @@ struct graft_plan {
     size_t workspace;
     graft_value picture, labels;
     int64_t batch;
+    graft_kernels kernels;
     graft_value losses[GRAFT_GRAPH_OUTPUTS]; /* of the outputs that train, each times its weight */
     int loss_count;
     graft_value *outputs;
@@ -67,7 +68,6 @@ struct graft_lowering {
     const graft_plan_request *request;
     graft_plan *plan;
     bool *in_part, *visible, *needs_gradient;
-    bool winograd; /* where it suits; then convolutions lie in blocks */
     graft_group *groups;
     graft_value *forward;  /* [node] */
     graft_value *gradient; /* [node] */
@@ -85,6 +85,16 @@ graft_status graft_lowering_raw_parameter(graft_lowering *l, const graft_node *n
 graft_status graft_lowering_folded(graft_lowering *l, const graft_node *node, live_fold **out);
 graft_status graft_lowering_unfold(graft_lowering *l, const graft_node *node, graft_value weight_gradient,
                                    graft_value bias_gradient);
+/* One candidate: compiled by this method, its constants not filled. GRAFT_EUNSUPPORTED: nothing in it would
+ * be by Winograd's method. */
+graft_status graft_plan_compile_as(graft_plan **plan, const graft_plan_request *request,
+                                   graft_kernels kernels);
+/* Runs all steps of a bound plan once on made up pictures and labels. */
+graft_status graft_plan_rehearse(graft_plan *plan);
+double graft_plan_median(double *values, int count); /* sorts them */
+graft_constants_origin graft_plan_origin(const graft_plan_request *request);
+/* The step's constants have one more reader (1), or one less (-1). */
+void graft_plan_count_users(graft_plan *plan, const step *step, int change);
 graft_status graft_plan_add_value(graft_plan *plan, const value *model, graft_value *out);
 /* Offsets for everything in the workspace; sets plan->workspace. */
 graft_status graft_plan_place(graft_plan *plan);

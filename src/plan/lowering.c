@@ -27,9 +27,9 @@ bool graft_lowering_moves_statistics(const graft_lowering *l)
     return l->request->move_statistics;
 }
 
-bool graft_lowering_uses_winograd(const graft_lowering *l)
+graft_kernels graft_lowering_kernels(const graft_lowering *l)
 {
-    return l->winograd;
+    return l->plan->kernels;
 }
 
 bool graft_lowering_uses_bf16(const graft_lowering *l)
@@ -109,8 +109,9 @@ static graft_status parameter_of(graft_lowering *l, const graft_node *node, int 
     if (node->trains)
         return parameter_value(l, &node->parameters[slot].shape,
                                l->request->tensors[node->first_tensor + slot].value, out);
-    graft_status status = graft_constants_plain(l->request->constants, l->request->device, l->request->graph,
-                                                l->request->tensors, node->index, slot, affine, &constant);
+    graft_constants_origin origin = graft_plan_origin(l->request);
+    graft_status status =
+        graft_constants_plain(l->request->constants, &origin, node->index, slot, affine, &constant);
     return status == GRAFT_OK ? constant_value(l, constant, out) : status;
 }
 
@@ -167,13 +168,9 @@ static graft_status add_step(graft_lowering *l, graft_kernel *kernel, const graf
               .phase = l->phase,
               .node = l->node,
               .reorders = reorders};
-    for (int i = 0; i < GRAFT_KERNEL_SLOTS; i++) {
-        if (kernel->access[i] == GRAFT_UNUSED)
-            continue;
-        s.values[i] = values[i];
-        if (plan->values[values[i]].home == HOME_CONSTANT)
-            plan->values[values[i]].constant->used = true;
-    }
+    for (int i = 0; i < GRAFT_KERNEL_SLOTS; i++)
+        if (kernel->access[i] != GRAFT_UNUSED)
+            s.values[i] = values[i];
     if (kernel->scratch > 0) {
         value scratch = {.home = HOME_WORKSPACE};
         graft_shape shape = GRAFT_SHAPE((int64_t)((kernel->scratch + 3) / 4));
@@ -182,6 +179,7 @@ static graft_status add_step(graft_lowering *l, graft_kernel *kernel, const graf
     }
     GRAFT_TRY(GRAFT_GROW(&plan->steps, plan->step_count, &plan->step_capacity));
     plan->steps[plan->step_count++] = s;
+    graft_plan_count_users(plan, &s, 1);
     return GRAFT_OK;
 out:
     graft_kernel_free(kernel);
@@ -215,8 +213,8 @@ graft_status graft_lowering_reorder(graft_lowering *l, graft_value v, const graf
     }
     if (from->home == HOME_CONSTANT) {
         graft_constant *packed;
-        GRAFT_TRY(graft_constants_packed(l->request->constants, l->request->device, from->constant,
-                                         from->layout, layout, &packed));
+        GRAFT_TRY(
+            graft_constants_packed(l->request->constants, from->constant, from->layout, layout, &packed));
         return constant_value(l, packed, out);
     }
     for (size_t i = 0; i < l->copy_count; i++)

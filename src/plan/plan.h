@@ -10,7 +10,7 @@
 #include <graft/train.h>
 
 #include "graph/graph.h"
-#include "kernels/kernel.h"
+#include "ops/lowering.h"
 #include "plan/constants.h"
 
 typedef enum graft_plan_part { GRAFT_PLAN_BACKBONE = 0, GRAFT_PLAN_UPPER } graft_plan_part;
@@ -24,9 +24,9 @@ typedef struct graft_plan_request {
     graft_plan_part part;
     bool training; /* with loss and backward */
     graft_loss loss;
-    float label_smoothing;          /* of cross-entropy */
-    graft_dtype precision;          /* of the backbone's convolutions: f32, or bf16 as far as oneDNN has it */
-    bool direct;                    /* no Winograd: its weights take long to pack, which few runs repay */
+    float label_smoothing; /* of cross-entropy */
+    graft_dtype precision; /* of the backbone's convolutions: f32, or bf16 as far as oneDNN has it */
+    graft_kernels kernels;
     bool move_statistics;           /* training batch norm uses the batch's statistics */
     const graft_drop_source *drops; /* NULL: dropout and stochastic depth are the identity */
     graft_gradient_rule gradients;
@@ -34,7 +34,14 @@ typedef struct graft_plan_request {
 
 typedef struct graft_plan graft_plan;
 
+/* By request.kernels; where the machine has none such, or nothing suits them, directly. MEASURE is the rule's
+ * choice here. */
 graft_status graft_plan_compile(graft_plan **plan, const graft_plan_request *request);
+graft_kernels graft_plan_kernels(const graft_plan *plan); /* what it was compiled by, in the end */
+/* Compiles all candidates, times them in turns on made up numbers in a workspace of its own, and gives the
+ * one that is taken. `inputs` as for bind; all that the plan writes outside of a workspace is written. */
+graft_status graft_plan_measure(graft_plan **plan, graft_kernels_choice *choice,
+                                const graft_plan_request *request, float *const *inputs);
 void graft_plan_free(graft_plan *plan);
 
 /* Whether bf16 would make this request's part clearly faster on this machine than f32 by the rule. */
@@ -70,8 +77,9 @@ typedef struct graft_plan_step {
 } graft_plan_step;
 size_t graft_plan_step_count(const graft_plan *plan);
 graft_plan_step graft_plan_step_at(const graft_plan *plan, size_t index);
-/* Runs a bound plan `rounds` times, and once before that does not count, on what lies in its inputs; labels
- * are 0. Each step's time is the median. */
+/* Runs a bound plan `rounds` times, and once before that does not count, on made up pictures and labels and
+ * on what lies in its other inputs. Each step's time is the median. */
 graft_status graft_plan_time(graft_plan *plan, int rounds);
+void graft_plan_make_up(float *values, size_t count);
 
 #endif

@@ -56,12 +56,34 @@ static int by_value(const void *a, const void *b)
     return (*x > *y) - (*x < *y);
 }
 
+double graft_plan_median(double *values, int count)
+{
+    qsort(values, (size_t)count, sizeof *values, by_value);
+    return values[count / 2];
+}
+
+/* Numbers between -1 and 1, so that nothing is quicker for being zero. */
+void graft_plan_make_up(float *values, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        values[i] = (float)(i * 2654435761U >> 8 & 0xff) / 128.0F - 1.0F;
+}
+
+/* What a run reads of the workspace: a picture may lie where something else was written since. */
+static void make_up_inputs(graft_plan *plan)
+{
+    if (plan->labels >= 0)
+        memset(graft_plan_labels(plan), 0, sizeof(int32_t) * (size_t)plan->batch);
+    if (plan->picture >= 0)
+        graft_plan_make_up(graft_plan_picture(plan),
+                           graft_layout_bytes(plan->values[plan->picture].layout) / sizeof(float));
+}
+
 /* One run of all steps in their order; `seconds` NULL: not timed. */
 static graft_status run_round(graft_plan *plan, double *seconds)
 {
     graft_status status = GRAFT_OK;
-    if (plan->labels >= 0)
-        memset(graft_plan_labels(plan), 0, sizeof(int32_t) * (size_t)plan->batch);
+    make_up_inputs(plan);
     for (size_t i = 0; i < plan->step_count; i++) {
         double began = graft_clock();
         GRAFT_TRY(graft_kernel_run(plan->steps[i].kernel));
@@ -70,6 +92,11 @@ static graft_status run_round(graft_plan *plan, double *seconds)
     }
 out:
     return status;
+}
+
+graft_status graft_plan_rehearse(graft_plan *plan)
+{
+    return run_round(plan, NULL);
 }
 
 graft_status graft_plan_time(graft_plan *plan, int rounds)
@@ -84,8 +111,7 @@ graft_status graft_plan_time(graft_plan *plan, int rounds)
     for (size_t i = 0; i < plan->step_count; i++) {
         for (int round = 0; round < rounds; round++)
             one[round] = all[(size_t)round * plan->step_count + i];
-        qsort(one, (size_t)rounds, sizeof *one, by_value);
-        plan->steps[i].seconds = one[rounds / 2];
+        plan->steps[i].seconds = graft_plan_median(one, rounds);
     }
 out:
     free(all);

@@ -54,12 +54,12 @@ static bool is_trained(const graft_executor *e, const graft_node *node, int slot
 }
 
 /* What the upper plans run over. All that trains is there. */
-static const graft_graph *upper_graph(const graft_executor *e)
+const graft_graph *graft_executor_upper_graph(const graft_executor *e)
 {
     return e->gram ? e->gram->graph : e->model->state.graph;
 }
 
-static graft_plan_tensor *upper_tensors(const graft_executor *e)
+graft_plan_tensor *graft_executor_upper_tensors(const graft_executor *e)
 {
     return e->gram ? e->gram->tensors : e->tensors;
 }
@@ -76,7 +76,7 @@ static graft_status set_up_gram(graft_executor *e)
 
 static void point_at_model(graft_executor *e)
 {
-    const graft_graph *graph = upper_graph(e);
+    const graft_graph *graph = graft_executor_upper_graph(e);
     for (int i = 0; i < e->model->state.graph->tensor_count; i++)
         e->tensors[i].value = e->model->state.tensors[i]->data;
     for (size_t i = 0; i < graph->count; i++)
@@ -94,7 +94,7 @@ static graft_gram_role gram_role(const graft_executor *e, const graft_node *node
 /* Lists the trained parameters; returns the floats they need in all. */
 static int64_t list_trained(graft_executor *e)
 {
-    const graft_graph *graph = upper_graph(e);
+    const graft_graph *graph = graft_executor_upper_graph(e);
     graft_trained *next = e->trained;
     int64_t floats = 0;
     for (size_t i = 0; i < graph->count; i++)
@@ -114,12 +114,24 @@ static int64_t list_trained(graft_executor *e)
     return floats;
 }
 
+void graft_executor_begin(graft_executor *e)
+{
+    memset(e->trained_memory, 0, e->trained_bytes);
+    for (size_t i = 0; i < e->trained_count; i++) {
+        const graft_trained *t = &e->trained[i];
+        if (t->role == GRAFT_GRAM_NONE)
+            memcpy(t->value, e->model->state.tensors[t->tensor]->data, sizeof(float) * (size_t)t->count);
+        else if (t->role == GRAFT_GRAM_C)
+            *t->value = 1.0F; /* and A begins as zeros */
+    }
+}
+
 static void place_trained(graft_executor *e)
 {
     float *at = e->trained_memory;
     for (size_t i = 0; i < e->trained_count; i++) {
         graft_trained *t = &e->trained[i];
-        graft_plan_tensor *tensor = &upper_tensors(e)[t->node->first_tensor + t->slot];
+        graft_plan_tensor *tensor = &graft_executor_upper_tensors(e)[t->node->first_tensor + t->slot];
         int64_t room = aligned(t->count);
         t->value = at;
         at += room;
@@ -128,10 +140,6 @@ static void place_trained(graft_executor *e)
             t->velocity = e->fused ? at : at + room;
             at = t->velocity + room;
         }
-        if (t->role == GRAFT_GRAM_NONE)
-            memcpy(t->value, tensor->value, sizeof(float) * (size_t)t->count);
-        else if (t->role == GRAFT_GRAM_C)
-            *t->value = 1.0F; /* and A begins as zeros */
         *tensor = (graft_plan_tensor){t->value, t->gradient};
     }
 }
@@ -144,8 +152,8 @@ static graft_status set_up_trained(graft_executor *e)
     GRAFT_TRY(GRAFT_NEW_ARRAY(&e->trained, e->trained_count));
     e->trained_bytes = sizeof(float) * (size_t)list_trained(e);
     GRAFT_TRY(graft_allocate_aligned(&e->trained_memory, e->trained_bytes));
-    memset(e->trained_memory, 0, e->trained_bytes);
     place_trained(e);
+    graft_executor_begin(e);
 out:
     return status;
 }
@@ -187,90 +195,7 @@ static graft_status set_up_features(graft_executor *e, graft_features *shared)
     return GRAFT_OK;
 }
 
-/* ---- Plans ---- */
-
-static graft_status bind_entry(graft_executor *e, const graft_plan_entry *entry)
-{
-    if (e->gram && entry->part == GRAFT_PLAN_UPPER)
-        return graft_plan_bind(entry->plan, e->workspace, e->gram->inputs);
-    float *inputs[e->cut_count > 0 ? e->cut_count : 1];
-    for (int i = 0; i < e->cut_count; i++)
-        inputs[i] = e->cuts[i].feed;
-    return graft_plan_bind(entry->plan, e->workspace, inputs);
-}
-
-/* A larger workspace moves: every plan is bound anew. */
-static graft_status fit_workspace(graft_executor *e, const graft_plan_entry *entry)
-{
-    graft_status status = GRAFT_OK;
-    size_t needed = graft_plan_workspace(entry->plan);
-    if (needed <= e->workspace_bytes)
-        return bind_entry(e, entry);
-    void *workspace;
-    GRAFT_TRY(graft_allocate_aligned(&workspace, needed));
-    memset(workspace, 0, needed);
-    free(e->workspace);
-    e->workspace = workspace;
-    e->workspace_bytes = needed;
-    for (size_t i = 0; i < e->plan_count; i++)
-        GRAFT_TRY(bind_entry(e, &e->plans[i]));
-    status = bind_entry(e, entry);
-out:
-    return status;
-}
-
-graft_status graft_executor_plan(graft_executor *e, graft_plan_part part, bool training, int batch,
-                                 graft_plan **plan)
-{
-    graft_status status;
-    graft_plan_entry entry = {NULL, part, training, batch};
-    bool upper = part == GRAFT_PLAN_UPPER;
-    graft_plan_request request = {
-        .graph = upper ? upper_graph(e) : e->model->state.graph,
-        .device = e->device,
-        .constants = upper && e->gram ? &e->gram->constants : &e->constants,
-        .tensors = upper ? upper_tensors(e) : e->tensors,
-        .batch = batch,
-        .part = part,
-        .training = training,
-        .loss = e->options.loss,
-        .label_smoothing = e->options.label_smoothing,
-        .direct = e->options.kernels == GRAFT_KERNELS_DIRECT || (batch == 1 && !training),
-        .move_statistics = e->options.batch_norm == GRAFT_BATCH_NORM_TRAIN,
-        .drops = e->options.stochastic ? &e->drops : NULL,
-        .gradients = {&e->fresh, e->fused ? e->options.optimizer.momentum : 0.0F},
-    };
-    for (size_t i = 0; i < e->plan_count; i++)
-        if (e->plans[i].part == part && e->plans[i].training == training && e->plans[i].batch == batch) {
-            *plan = e->plans[i].plan;
-            return GRAFT_OK;
-        }
-    GRAFT_TRY(GRAFT_GROW(&e->plans, e->plan_count, &e->plan_capacity));
-    GRAFT_TRY(graft_plan_compile(&entry.plan, &request));
-    status = fit_workspace(e, &entry);
-    if (status != GRAFT_OK) {
-        graft_plan_free(entry.plan);
-        goto out;
-    }
-    e->plans[e->plan_count++] = entry;
-    *plan = entry.plan;
-out:
-    return status;
-}
-
-/* What a training run needs, so that memory is known before it starts. */
-static graft_status compile_all(graft_executor *e)
-{
-    graft_status status;
-    graft_plan *plan;
-    GRAFT_TRY(graft_executor_plan(e, GRAFT_PLAN_BACKBONE, false, e->slice, &plan));
-    if (e->upper) {
-        GRAFT_TRY(graft_executor_plan(e, GRAFT_PLAN_UPPER, false, e->slice, &plan));
-        GRAFT_TRY(graft_executor_plan(e, GRAFT_PLAN_UPPER, true, e->options.batch, &plan));
-    }
-out:
-    return status;
-}
+/* ---- Creating ---- */
 
 static graft_status check_options(const graft_executor_options *options)
 {
@@ -346,8 +271,9 @@ graft_status graft_executor_create_with(graft_executor **out, graft_model *model
     GRAFT_TRY(set_up_trained(e));
     GRAFT_TRY(set_up_cut(e));
     GRAFT_TRY(set_up_features(e, features));
+    GRAFT_TRY(graft_executor_measure(e));
     if (options->batch > 0)
-        GRAFT_TRY(compile_all(e));
+        GRAFT_TRY(graft_executor_compile(e));
     *out = e;
     return GRAFT_OK;
 out:

@@ -55,6 +55,7 @@ struct graft_executor {
     size_t trained_count;
     float *trained_memory;
     size_t trained_bytes;
+    graft_kernels_choice choices[2]; /* [part], of the backbone's slice and of training */
     graft_plan_entry *plans;
     size_t plan_count, plan_capacity;
     void *workspace;
@@ -88,6 +89,16 @@ graft_status graft_executor_create_with(graft_executor **executor, graft_model *
                                         const graft_executor_options *options, graft_features *features);
 graft_status graft_executor_plan(graft_executor *executor, graft_plan_part part, bool training, int batch,
                                  graft_plan **plan);
+/* Where the options say so, times the kernels of the backbone's slice and of the training batch, and plans
+ * them with those that are taken. Training is as it was at its beginning. */
+graft_status graft_executor_measure(graft_executor *executor);
+/* What a training run needs, so that memory is known before it starts. */
+graft_status graft_executor_compile(graft_executor *executor);
+/* All that trains is as the model has it, and nothing is moving. */
+void graft_executor_begin(graft_executor *executor);
+/* What the upper plans run over. */
+const graft_graph *graft_executor_upper_graph(const graft_executor *executor);
+graft_plan_tensor *graft_executor_upper_tensors(const graft_executor *executor);
 /* What is trained, as it was: to come back to. Zeroed before the first save. */
 typedef struct graft_snapshot {
     float *values; /* of everything that trains, one behind another; NULL: nothing was saved */

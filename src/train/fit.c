@@ -99,6 +99,7 @@ static graft_phase_settings probe_settings(const graft_model *model, const graft
         .label_smoothing = o->label_smoothing,
         .nesterov = o->nesterov,
         .gram = o->gram,
+        .kernels = o->kernels,
         .find_rate = linear,
         .stochastic = !linear && o->stochastic,
         .seed = o->seed,

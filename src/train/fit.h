@@ -21,7 +21,8 @@ typedef struct graft_phase_settings {
     bool stochastic;
     bool choose; /* keep the epoch that is best on the held-out pictures */
     bool nesterov;
-    int gram;       /* graft_fit_gram */
+    int gram; /* graft_fit_gram */
+    graft_kernels kernels;
     bool find_rate; /* rate = 20 / mean |f|^2 of the kept features */
     uint64_t seed;
 } graft_phase_settings;

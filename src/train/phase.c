@@ -99,6 +99,16 @@ out:
     return status;
 }
 
+/* What was measured for an earlier phase is measured. */
+static void note_kernels(phase *p)
+{
+    graft_fit_report *report = p->job->report;
+    graft_kernels_choice backbone;
+    graft_executor_kernels(p->executor, &backbone, &report->training);
+    if (report->backbone.seconds == 0.0)
+        report->backbone = backbone;
+}
+
 static graft_status open_all(phase *p, graft_model *model, graft_features *features)
 {
     graft_status status;
@@ -116,9 +126,14 @@ static graft_status open_all(phase *p, graft_model *model, graft_features *featu
     options.fuse_step = true;
     options.stochastic = s->stochastic;
     options.seed = s->seed;
+    /* One backbone for all phases that share its features. */
+    graft_kernels_choice *backbone = &p->job->report->backbone;
+    options.kernels = backbone->taken ? backbone->taken : s->kernels;
+    options.training_kernels = s->kernels;
     options.gram = gram_views(p, model, options.batch);
     options.keep = p->job->options->cache.kind != GRAFT_CACHE_NONE || options.gram > 0;
     GRAFT_TRY(graft_executor_create_with(&p->executor, model, &options, features));
+    note_kernels(p);
     GRAFT_TRY(plan_short_batch(p, (int)(samples % (size_t)options.batch)));
     GRAFT_TRY(settle(p));
     GRAFT_TRY(open_loader(&p->train, p, model, GRAFT_SET_TRAIN, true));
@@ -148,6 +163,8 @@ static void tell_plan(phase *p, const graft_model *model)
         .kind = GRAFT_FIT_PLANNED, .phase = p->settings->name, .epochs = p->settings->epochs};
     graft_executor_memory(p->executor, &event.memory);
     event.gram = p->executor->gram != NULL;
+    event.backbone = p->job->report->backbone;
+    event.training = p->job->report->training;
     event.views = p->keep.wanted;
     event.found = p->keep.found;
     event.cache = p->keep.kind;

@@ -48,6 +48,7 @@ void graft_executor_step_info(const graft_executor *e, size_t index, graft_step_
     graft_plan_step step = graft_plan_step_at(entry->plan, index);
     *info = (graft_step_info){
         .plan = plan,
+        .kernels = graft_plan_kernels(entry->plan),
         .part = part_name(entry),
         .batch = entry->batch,
         .workspace = graft_plan_workspace(entry->plan),
@@ -63,28 +64,16 @@ void graft_executor_step_info(const graft_executor *e, size_t index, graft_step_
     };
 }
 
-/* Numbers between -1 and 1, so that nothing is quicker for being zero. */
-static void make_up(float *values, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        values[i] = (float)(i * 2654435761U >> 8 & 0xff) / 128.0F - 1.0F;
-}
-
 graft_status graft_executor_time_steps(graft_executor *e, int rounds)
 {
     graft_status status = GRAFT_OK;
-    size_t picture = (size_t)graft_shape_count(&e->model->state.graph->nodes[0].shape);
     e->stage = GRAFT_STAGE_NONE;
     e->fresh = true;
     graft_device_enter(e->device);
     for (int i = 0; i < e->cut_count; i++)
-        make_up(e->cuts[i].feed, e->cuts[i].count * (size_t)e->capacity);
-    for (size_t i = 0; i < e->plan_count; i++) {
-        const graft_plan_entry *entry = &e->plans[i];
-        if (entry->part == GRAFT_PLAN_BACKBONE)
-            make_up(graft_plan_picture(entry->plan), picture * (size_t)entry->batch);
-        GRAFT_TRY(graft_plan_time(entry->plan, rounds > 0 ? rounds : 1));
-    }
+        graft_plan_make_up(e->cuts[i].feed, e->cuts[i].count * (size_t)e->capacity);
+    for (size_t i = 0; i < e->plan_count; i++)
+        GRAFT_TRY(graft_plan_time(e->plans[i].plan, rounds > 0 ? rounds : 1));
 out:
     return status;
 }

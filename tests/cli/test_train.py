@@ -96,16 +96,34 @@ class Run(TrainTest):
                 self.assertAlmostEqual(float(a[column]) / float(b[column]), 1, places=4)
         self.refuses(1, "random ones are not kept", "train", "data", *NONE, "--gram", "on", "--augment", "crop", "--out", "no")
 
+    def test_measured_kernels(self):
+        """What was chosen is said and recorded; the weights are the rule's but for rounding."""
+        words = {"direct", "winograd", "blocked", "channels-last"}
+        heads = {}
+        for kernels in ("rule", "measure", "direct"):
+            done = self.train("data", *NONE, "--trainable", "_conv_head,head", "--start", "zero", "--epochs", "1", "--kernels",
+                              kernels, "--out", kernels)
+            lines = [line for line in done.stderr.splitlines() if line.startswith("kernels")]
+            self.assertEqual(len(lines), 2 if kernels == "measure" else 0, lines)
+            self.assertTrue(all(" ms; by the rule " in line for line in lines))
+            args = json.loads(read(f"{kernels}/args.json"))
+            self.assertEqual(args["kernels"], kernels)
+            taken = set(args["plans"].values())
+            self.assertTrue(taken <= ({"direct"} if kernels == "direct" else words), taken)
+            heads[kernels] = table(f"{kernels}/history.csv")[0]
+        for kernels in ("measure", "direct"):
+            self.assertAlmostEqual(float(heads[kernels]["loss"]), float(heads["rule"]["loss"]), places=4)
+
     def test_args_hold_every_option(self):
         self.train("data", *NONE, "--epochs", "2", "--batch", "7", "--lr", ".05", "--seed", "3", "--augment", "none")
         args = json.loads(read("runs/data-1/args.json"))
         names = {line.split("`--")[1].split("`")[0].split(" ")[0]
                  for line in graft("help", "--markdown", "train").stdout.splitlines()[2:]}
-        self.assertEqual(set(args) - names, {"graft", "data"})
+        self.assertEqual(set(args) - names, {"graft", "data", "plans"})
         self.assertEqual(names - set(args), set())
         expected = {"model": "efficientnet_lite0", "weights": "none", "trainable": "head", "freeze": None, "epochs": 2,
                     "batch": 7, "lr": .05, "body-lr": .05, "momentum": .9, "schedule": "cosine", "warmup": 0, "clip": 0,
-                    "start": "zero", "augment": "none", "nesterov": False, "gram": "off", "batch-norm": "still", "val": .2, "pictures": "as-seen",
+                    "start": "zero", "augment": "none", "nesterov": False, "gram": "off", "kernels": "rule", "batch-norm": "still", "val": .2, "pictures": "as-seen",
                     "folds": None, "cache": "disk", "cache-size": 16 << 30, "seed": 3, "out": "runs/data-1", "force": False, "json": False, "quiet": False}
         for name, value in expected.items():
             if isinstance(value, float):

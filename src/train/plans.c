@@ -1,0 +1,168 @@
+/* An executor's plans: compiled when they are wanted first, bound to one workspace, found again by part and
+ * batch. */
+#include "train/executor.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "ops/op.h"
+
+static graft_status bind_entry(graft_executor *e, const graft_plan_entry *entry)
+{
+    if (e->gram && entry->part == GRAFT_PLAN_UPPER)
+        return graft_plan_bind(entry->plan, e->workspace, e->gram->inputs);
+    float *inputs[e->cut_count > 0 ? e->cut_count : 1];
+    for (int i = 0; i < e->cut_count; i++)
+        inputs[i] = e->cuts[i].feed;
+    return graft_plan_bind(entry->plan, e->workspace, inputs);
+}
+
+/* A larger workspace moves: every plan is bound anew. */
+static graft_status fit_workspace(graft_executor *e, const graft_plan_entry *entry)
+{
+    graft_status status = GRAFT_OK;
+    size_t needed = graft_plan_workspace(entry->plan);
+    if (needed <= e->workspace_bytes)
+        return bind_entry(e, entry);
+    void *workspace;
+    GRAFT_TRY(graft_allocate_aligned(&workspace, needed));
+    memset(workspace, 0, needed);
+    free(e->workspace);
+    e->workspace = workspace;
+    e->workspace_bytes = needed;
+    for (size_t i = 0; i < e->plan_count; i++)
+        GRAFT_TRY(bind_entry(e, &e->plans[i]));
+    status = bind_entry(e, entry);
+out:
+    return status;
+}
+
+static graft_plan_request request_of(graft_executor *e, graft_plan_part part, bool training, int batch)
+{
+    bool upper = part == GRAFT_PLAN_UPPER, alone = batch == 1 && !training;
+    graft_kernels taken = e->choices[part].taken;
+    graft_kernels asked = upper ? e->options.training_kernels : e->options.kernels;
+    return (graft_plan_request){
+        .graph = upper ? graft_executor_upper_graph(e) : e->model->state.graph,
+        .device = e->device,
+        .constants = upper && e->gram ? &e->gram->constants : &e->constants,
+        .tensors = upper ? graft_executor_upper_tensors(e) : e->tensors,
+        .batch = batch,
+        .part = part,
+        .training = training,
+        .loss = e->options.loss,
+        .label_smoothing = e->options.label_smoothing,
+        .kernels = alone   ? GRAFT_KERNELS_DIRECT
+                   : taken ? taken
+                           : asked,
+        .move_statistics = e->options.batch_norm == GRAFT_BATCH_NORM_TRAIN,
+        .drops = e->options.stochastic ? &e->drops : NULL,
+        .gradients = {&e->fresh, e->fused ? e->options.optimizer.momentum : 0.0F},
+    };
+}
+
+/* Takes the plan, also on failure. */
+static graft_status add_plan(graft_executor *e, const graft_plan_entry *entry)
+{
+    graft_status status;
+    GRAFT_TRY(GRAFT_GROW(&e->plans, e->plan_count, &e->plan_capacity));
+    GRAFT_TRY(fit_workspace(e, entry));
+    e->plans[e->plan_count++] = *entry;
+    return GRAFT_OK;
+out:
+    graft_plan_free(entry->plan);
+    return status;
+}
+
+graft_status graft_executor_plan(graft_executor *e, graft_plan_part part, bool training, int batch,
+                                 graft_plan **plan)
+{
+    graft_status status;
+    graft_plan_entry entry = {NULL, part, training, batch};
+    graft_plan_request request = request_of(e, part, training, batch);
+    for (size_t i = 0; i < e->plan_count; i++)
+        if (e->plans[i].part == part && e->plans[i].training == training && e->plans[i].batch == batch) {
+            *plan = e->plans[i].plan;
+            return GRAFT_OK;
+        }
+    GRAFT_TRY(graft_plan_compile(&entry.plan, &request));
+    GRAFT_TRY(add_plan(e, &entry));
+    *plan = entry.plan;
+out:
+    return status;
+}
+
+static bool has_convolutions(const graft_executor *e, graft_plan_part part)
+{
+    const graft_graph *graph = e->model->state.graph;
+    for (size_t i = 0; i < graph->count; i++)
+        if (graph->nodes[i].op == &graft_op_conv2d && graph->nodes[i].backbone != (part == GRAFT_PLAN_UPPER))
+            return true;
+    return false;
+}
+
+/* Times the kernels of a part, and plans it with those that are taken. A rehearsed training moves weights and
+ * statistics: they begin anew. */
+static graft_status measure(graft_executor *e, graft_plan_part part, bool training, int batch)
+{
+    graft_status status;
+    graft_plan_entry entry = {NULL, part, training, batch};
+    graft_plan_request request = request_of(e, part, training, batch);
+    float *inputs[e->cut_count > 0 ? e->cut_count : 1];
+    if (!has_convolutions(e, part))
+        return GRAFT_OK;
+    for (int i = 0; i < e->cut_count; i++) {
+        inputs[i] = e->cuts[i].feed;
+        graft_plan_make_up(inputs[i], e->cuts[i].count * (size_t)e->capacity);
+    }
+    GRAFT_TRY(graft_plan_measure(&entry.plan, &e->choices[part], &request, inputs));
+    GRAFT_TRY(add_plan(e, &entry));
+    graft_executor_begin(e);
+    for (int i = 0; i < e->cut_count; i++)
+        memset(inputs[i], 0, sizeof(float) * e->cuts[i].count * (size_t)e->capacity);
+out:
+    return status;
+}
+
+graft_status graft_executor_measure(graft_executor *e)
+{
+    graft_status status = GRAFT_OK;
+    if (e->options.kernels == GRAFT_KERNELS_MEASURE)
+        GRAFT_TRY(measure(e, GRAFT_PLAN_BACKBONE, false, e->slice));
+    if (e->options.training_kernels == GRAFT_KERNELS_MEASURE && e->options.batch > 0)
+        GRAFT_TRY(measure(e, GRAFT_PLAN_UPPER, true, e->options.batch));
+out:
+    return status;
+}
+
+graft_status graft_executor_compile(graft_executor *e)
+{
+    graft_status status;
+    graft_plan *plan;
+    GRAFT_TRY(graft_executor_plan(e, GRAFT_PLAN_BACKBONE, false, e->slice, &plan));
+    if (e->upper) {
+        GRAFT_TRY(graft_executor_plan(e, GRAFT_PLAN_UPPER, false, e->slice, &plan));
+        GRAFT_TRY(graft_executor_plan(e, GRAFT_PLAN_UPPER, true, e->options.batch, &plan));
+    }
+out:
+    return status;
+}
+
+/* ---- What was chosen ---- */
+
+static graft_kernels_choice choice_of(const graft_executor *e, graft_plan_part part, bool training, int batch)
+{
+    graft_kernels_choice choice = e->choices[part];
+    for (size_t i = 0; i < e->plan_count && choice.taken == GRAFT_KERNELS_RULE; i++)
+        if (e->plans[i].part == part && e->plans[i].training == training && e->plans[i].batch == batch)
+            choice.taken = choice.by_rule = graft_plan_kernels(e->plans[i].plan);
+    return choice;
+}
+
+void graft_executor_kernels(const graft_executor *e, graft_kernels_choice *backbone,
+                            graft_kernels_choice *training)
+{
+    *backbone = choice_of(e, GRAFT_PLAN_BACKBONE, false, e->slice);
+    *training = choice_of(e, GRAFT_PLAN_UPPER, true, e->options.batch);
+}
