@@ -166,6 +166,8 @@ class Networks(InspectTest):
 
     def test_plans(self):
         found = self.inspect_json("efficientnet_lite0", "--plan", "--trainable", "_conv_head", "--batch", 2, "--threads", 1)
+        asked = self.inspect_json("efficientnet_lite0", "--plan", "--batch", 0, "--threads", 1, "--kernels", "channels-last")
+        self.assertEqual([p["kernels"] for p in asked["plans"]], ["direct", "channels-last"])  # one picture goes direct
         self.assertEqual((found["network"], found["threads"]), ("efficientnet_lite0", 1))
         self.assertEqual([(p["part"], p["batch"]) for p in found["plans"]],
                          [("backbone", 8), ("evaluation", 8), ("training", 2)])
@@ -174,7 +176,8 @@ class Networks(InspectTest):
             self.assertEqual(max(s["live"] for s in plan["steps"]), plan["workspace"])
         frozen, _, trained = found["plans"]
         self.assertEqual(frozen["steps"][-1]["shape"], [8, 320, 7, 7])
-        self.assertTrue(any(s["from"] == "nchw" and s["node"] == "_conv_stem" for s in frozen["steps"]))
+        self.assertEqual([s["layout"] for s in frozen["steps"] if s["from"]][-1:], ["nchw"])  # what is kept is plain
+        self.assertTrue({p["kernels"] for p in found["plans"]} <= {"direct", "winograd", "blocked"})
         self.assertEqual({s["phase"] for s in frozen["steps"]}, {"forward"})
         self.assertEqual([p for p in ("forward", "loss", "backward") if p in {s["phase"] for s in trained["steps"]}],
                          ["forward", "loss", "backward"])
@@ -182,7 +185,7 @@ class Networks(InspectTest):
     def test_plans_of_prediction_in_lines(self):
         text = self.inspect("squeezenet1_1", "--plan", "--time", "--batch", 0)
         self.assertLessEqual(max(map(len, text.splitlines())), 80)
-        heads = re.findall(r"(?m)^backbone of (\d): \d+ steps, \d+ of them reorders; workspace .*; ([\d.]+) ms$", text)
+        heads = re.findall(r"(?m)^backbone of (\d), [a-z]+: \d+ steps, \d+ of them reorders; workspace .*; ([\d.]+) ms$", text)
         self.assertEqual([batch for batch, _ in heads], ["1", "8"])
         self.assertTrue(all(float(time) > 0 for _, time in heads), heads)
 
