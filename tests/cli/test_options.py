@@ -61,7 +61,7 @@ class Tables(unittest.TestCase):
         given = {name for name, *_ in rows("train")}
         self.assertEqual(given, set(
             "model weights head size loss label-smoothing trainable freeze epochs batch lr body-lr momentum weight-decay "
-            "nesterov schedule warmup clip start augment views gram batch-norm val pictures decode cache cache-size folds seed threads workers out force json quiet".split()))
+            "nesterov schedule warmup clip start augment views gram kernels batch-norm val pictures decode cache cache-size folds seed threads workers out force json quiet".split()))
 
 
 class Words(CommandTest):
