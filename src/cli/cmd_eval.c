@@ -43,7 +43,7 @@ static int report(const arguments *given, const eval_report *r)
 
 static int evaluate(const arguments *given, const subject *s, const char *folder)
 {
-    screen_state screen = {.quiet = argument_given(given, "quiet"), .unit = "pictures"};
+    screen_state screen = {.quiet = argument_given(given, "quiet"), .unit = "pictures", .passing = true};
     graft_evaluate_options how = GRAFT_EVALUATE_OPTIONS_INIT;
     graft_evaluation *evaluation = NULL;
     eval_data data;

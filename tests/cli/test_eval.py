@@ -106,6 +106,7 @@ class Figures(EvalTest):
         found, _ = self.evaluate(self.run_folder)
         done = graft("eval", self.run_folder)
         self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.stderr, "")  # a bar is for a terminal alone
         text = done.stdout
         self.assertIn(f"{100 * found['accuracy']:.1f} % of 14 held-out pictures", text)
         self.assertIn(f"interval {100 * found['accuracy_low']:.1f} to {100 * found['accuracy_high']:.1f}", text)
