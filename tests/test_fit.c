@@ -15,8 +15,10 @@
 #include "asserts.h"
 #include "pictures.h"
 #include "tiny.h"
+#include "winograd.h"
 
 #include "base/memory.h"
+#include "image/augment.h"
 #include "train/executor.h"
 #include "train/schedule.h"
 
@@ -514,30 +516,100 @@ static void test_where_features_are_kept(void **state)
 
 /* ---- Memory that fails ---- */
 
-static void test_failing_allocations(void **state)
+/* A training whose n-th allocation fails, for a few n up to the first that is never asked for. */
+static void check_failing_allocations(graft_model *model, graft_fit_options *options)
 {
     graft_status status = GRAFT_EMEMORY;
     graft_dataset *dataset = open_data();
-    graft_model *model = open_model();
     int failed = 0;
-    (void)state;
-    for (long n = 1; status != GRAFT_OK && n < 20000; n += 1 + n / 12) {
+    options->workers = 0;
+    for (long n = 1; status != GRAFT_OK && n < 20000; n += 1 + n / 40) {
         graft_model *trained = NULL;
-        graft_fit_options options = options_of(2);
-        options.workers = 0;
-        options.cache =
+        options->cache =
             (graft_cache){n % 2 ? GRAFT_CACHE_DISK : GRAFT_CACHE_MEMORY, "kept/failing", GRAFT_CACHE_SIZE};
         graft_memory_fail_after(n);
-        status = graft_fit(&trained, model, dataset, &options, NULL);
+        status = graft_fit(&trained, model, dataset, options, NULL);
         graft_memory_fail_after(0);
         assert_true((status == GRAFT_OK) == (trained != NULL));
         failed += status != GRAFT_OK;
         graft_model_free(trained);
     }
     assert_int_equal(status, GRAFT_OK);
-    assert_true(failed > 20);
-    graft_model_free(model);
+    assert_true(failed > 100);
     graft_dataset_free(dataset);
+}
+
+static void test_failing_allocations(void **state)
+{
+    graft_model *model = open_model();
+    graft_fit_options options = options_of(2);
+    (void)state;
+    check_failing_allocations(model, &options);
+    graft_model_free(model);
+}
+
+/* Three convolutions that suit Winograd's method, between a stem and the class layer. */
+static void wide_build(graft_builder *b, const graft_zoo_row *row, int classes)
+{
+    static const char *const blocks[] = {"a", "b", "c"};
+    (void)row;
+    graft_output x = graft_build_input(b);
+    x = relu(b, "relu", conv(b, "stem", x, 64, .kernel = 3, .padding = 1, .bias = true));
+    for (int i = 0; i < 3; i++)
+        GRAFT_SCOPE (b, "%s", blocks[i]) {
+            x = batch_norm(b, "norm", conv(b, "conv", x, 64, .kernel = 3, .padding = 1));
+            x = relu(b, "relu", x);
+        }
+    linear(b, "fc", flatten(b, "flatten", global_average_pool(b, "pool", x)), classes);
+}
+
+static const graft_zoo_row wide_row = {
+    .network = {.name = "wide", .head = "fc", .class_layer = "fc", .classes = TINY_CLASSES},
+    .build = wide_build,
+};
+
+static int winograd_steps(const graft_executor *e, graft_plan_part part, graft_phase phase)
+{
+    int count = 0;
+    for (size_t i = 0; i < e->plan_count; i++)
+        for (size_t j = 0; e->plans[i].part == part && j < graft_plan_step_count(e->plans[i].plan); j++) {
+            graft_plan_step step = graft_plan_step_at(e->plans[i].plan, j);
+            count += step.phase == phase && strstr(step.implementation, "wino") != NULL;
+        }
+    return count;
+}
+
+/* Block a is frozen, b trains, and gradients pass through c. */
+static void check_methods(graft_model *model, int batch)
+{
+    graft_executor *e = NULL;
+    graft_executor_options options = GRAFT_EXECUTOR_OPTIONS_INIT;
+    options.batch = batch;
+    options.threads = 1;
+    assert_ok(graft_model_unfreeze(model, "b"));
+    assert_ok(graft_executor_create(&e, model, &options));
+    bool has = has_winograd(e->device);
+    assert_int_equal(winograd_steps(e, GRAFT_PLAN_BACKBONE, GRAFT_PHASE_FORWARD), has ? 1 : 0);
+    assert_int_equal(winograd_steps(e, GRAFT_PLAN_UPPER, GRAFT_PHASE_BACKWARD), has ? 2 : 0);
+    graft_executor_free(e);
+}
+
+static void test_failing_allocations_with_winograd(void **state)
+{
+    static const graft_recipe recipe = {
+        .network = &wide_row.network, .size = TINY_SIZE, .classes = TINY_CLASSES};
+    static const char *const block[] = {"b"};
+    graft_model *model = NULL;
+    graft_fit_options options = options_of(1);
+    (void)state;
+    assert_ok(tiny_create_of(&model, &recipe, 1));
+    assert_ok(graft_model_name_classes(model, names, TINY_CLASSES));
+    check_methods(model, options.batch);
+    options.trainable = block;
+    options.trainable_count = 1;
+    options.augment = &graft_augment_flips;
+    check_failing_allocations(model, &options);
+    graft_model_free(model);
 }
 
 int main(void)
@@ -556,6 +628,7 @@ int main(void)
         cmocka_unit_test(test_the_same_seed),
         cmocka_unit_test(test_where_features_are_kept),
         cmocka_unit_test(test_failing_allocations),
+        cmocka_unit_test(test_failing_allocations_with_winograd),
     };
     return cmocka_run_group_tests(tests, setup, leave_folder);
 }

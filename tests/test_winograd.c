@@ -9,6 +9,7 @@
 #include <math.h>
 
 #include "rig.h"
+#include "winograd.h"
 
 enum { PICTURES = 4, SIDE = 16, CLASSES = 5 };
 
@@ -77,27 +78,6 @@ static int winograd_steps(const graft_plan *plan, graft_phase phase)
     return count;
 }
 
-/* By asking, as graft does. */
-static bool has_winograd(const rig *r)
-{
-    const graft_convolution c = {.batch = PICTURES,
-                                 .channels_in = 64,
-                                 .height_in = SIDE,
-                                 .width_in = SIDE,
-                                 .channels_out = 64,
-                                 .height_out = SIDE,
-                                 .width_out = SIDE,
-                                 .kernel_height = 3,
-                                 .kernel_width = 3,
-                                 .stride = 1,
-                                 .groups = 1,
-                                 .pad_top = 1,
-                                 .pad_left = 1,
-                                 .pad_bottom = 1,
-                                 .pad_right = 1};
-    return graft_convolution_has_winograd(r->device, &c);
-}
-
 static void test_a_frozen_network(void **state)
 {
     rig fast, direct;
@@ -111,7 +91,7 @@ static void test_a_frozen_network(void **state)
     run_open(&a, &fast, PICTURES, false, false);
     run_open(&b, &direct, PICTURES, false, false);
     assert_int_equal(winograd_steps(b.backbone, GRAFT_PHASE_FORWARD), 0);
-    if (has_winograd(&fast)) /* a, b, f; and d, if its 104 channels suit oneDNN */
+    if (has_winograd(fast.device)) /* a, b, f; and d, if its 104 channels suit oneDNN */
         assert_true(winograd_steps(a.backbone, GRAFT_PHASE_FORWARD) >= 3);
     const float *logits = run_forward(&b, pictures);
     assert_true(distance_of(run_forward(&a, pictures), logits, PICTURES * CLASSES) < 1e-5);
@@ -150,7 +130,7 @@ static void check_training(const char *trains, bool moves, int least)
     run_open(&a, &fast, PICTURES, true, moves);
     run_open(&b, &direct, PICTURES, true, moves);
     assert_int_equal(winograd_steps(b.upper, GRAFT_PHASE_BACKWARD), 0);
-    if (has_winograd(&fast))
+    if (has_winograd(fast.device))
         assert_true(winograd_steps(a.upper, GRAFT_PHASE_BACKWARD) >= least);
     const float *logits = run_forward(&b, pictures);
     assert_true(distance_of(run_forward(&a, pictures), logits, PICTURES * CLASSES) < 1e-5);

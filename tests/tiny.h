@@ -51,10 +51,10 @@ static const graft_transform tiny_transform = {
     GRAFT_DECODE_EXACT};
 
 /* First values from the seed; all of it is frozen. */
-static inline graft_status tiny_create(graft_model **out, uint64_t seed)
+static inline graft_status tiny_create_of(graft_model **out, const graft_recipe *recipe, uint64_t seed)
 {
     graft_model *model = NULL;
-    graft_status status = graft_model_wrap(&model, &tiny_recipe);
+    graft_status status = graft_model_wrap(&model, recipe);
     if (status != GRAFT_OK)
         return status;
     model->transform = tiny_transform;
@@ -65,6 +65,11 @@ static inline graft_status tiny_create(graft_model **out, uint64_t seed)
     else
         graft_model_free(model);
     return status;
+}
+
+static inline graft_status tiny_create(graft_model **out, uint64_t seed)
+{
+    return tiny_create_of(out, &tiny_recipe, seed);
 }
 
 /* The five calls of a training step; the batch's loss. */
