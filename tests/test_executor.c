@@ -17,6 +17,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "train/executor.h"
+#include "train/keep.h"
 
 enum { PICTURES = 24, BATCH = 8 };
 
@@ -751,6 +752,71 @@ static void test_failing_allocations(void **state)
     assert_true(failed > 40);
 }
 
+/* ---- Precision ---- */
+
+/* The key's text; the caller's. */
+static char *identity_of(graft_executor *e)
+{
+    graft_keep_key key;
+    assert_ok(graft_keep_describe(&key, e));
+    char *text = strdup(key.identity.data);
+    graft_keep_key_dispose(&key);
+    return text;
+}
+
+/* bf16 is used where it pays: the numbers are near, not the same, and kept apart. Elsewhere all is as if f32
+ * had been asked for. */
+static void test_a_frozen_part_in_bf16(void **state)
+{
+    graft_batch batch = batch_of(*state, 0, 8);
+    graft_executor_options options = options_of(BATCH);
+    float logits[2][8 * TINY_CLASSES];
+    char *keys[2];
+    bool pays = graft_device_bf16() >= GRAFT_BF16_TWICE;
+    for (int i = 0; i < 2; i++) {
+        options.precision = i ? GRAFT_BF16 : GRAFT_F32;
+        graft_executor *e = executor_of(model_with("_fc"), &options);
+        assert_int_equal(graft_executor_precision(e), i && pays ? GRAFT_BF16 : GRAFT_F32);
+        tiny_step(e, &batch);
+        graft_executor_eval(e);
+        assert_ok(graft_executor_forward(e, &batch));
+        memcpy(logits[i], graft_executor_logits(e), sizeof logits[i]);
+        keys[i] = identity_of(e);
+        graft_executor_free(e);
+    }
+    double distance = relative_distance(logits[1], logits[0], 8 * TINY_CLASSES);
+    assert_true(pays ? distance > 1e-5 && distance < 0.05 : distance == 0.0);
+    assert_null(strstr(keys[0], " in bf16"));
+    assert_int_equal(strstr(keys[1], " in bf16, ") != NULL, pays);
+    assert_int_equal(strcmp(keys[0], keys[1]) != 0, pays);
+    free(keys[0]);
+    free(keys[1]);
+}
+
+/* Where all trains there is nothing to compute so. */
+static void test_what_trains_is_f32(void **state)
+{
+    graft_executor_options options = options_of(BATCH);
+    (void)state;
+    options.precision = GRAFT_BF16;
+    graft_executor *e = executor_of(model_with("*"), &options);
+    assert_int_equal(graft_executor_precision(e), GRAFT_F32);
+    graft_executor_free(e);
+}
+
+static void test_other_precisions(void **state)
+{
+    graft_executor *e = NULL;
+    graft_model *model = model_with(NULL);
+    graft_executor_options options = options_of(BATCH);
+    (void)state;
+    options.precision = GRAFT_F16;
+    assert_int_equal(graft_executor_create(&e, model, &options), GRAFT_EARGUMENT);
+    assert_non_null(strstr(graft_error_message(), "f16"));
+    assert_null(e);
+    graft_model_free(model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -775,6 +841,9 @@ int main(void)
         cmocka_unit_test(test_accessors),
         cmocka_unit_test(test_memory_is_told),
         cmocka_unit_test(test_options_are_checked),
+        cmocka_unit_test(test_a_frozen_part_in_bf16),
+        cmocka_unit_test(test_what_trains_is_f32),
+        cmocka_unit_test(test_other_precisions),
         cmocka_unit_test(test_failing_allocations),
     };
     return cmocka_run_group_tests(tests, setup, NULL);

@@ -612,11 +612,42 @@ static void test_failing_allocations_with_winograd(void **state)
     graft_model_free(model);
 }
 
+/* What was used stands in the report, and is said when it is known. */
+static void test_precision(void **state)
+{
+    watcher w = {0};
+    graft_fit_report report = {0};
+    graft_fit_options options = options_of(2);
+    graft_dtype expected = graft_device_bf16() >= GRAFT_BF16_TWICE ? GRAFT_BF16 : GRAFT_F32;
+    (void)state;
+    graft_model *single = fit(&options, &w, &report);
+    assert_int_equal(report.precision, GRAFT_F32);
+    assert_int_equal(w.events[0].precision, GRAFT_F32);
+    graft_features_release(report.features);
+    options.precision = GRAFT_BF16;
+    w.count = 0;
+    graft_model *half = fit(&options, &w, &report);
+    assert_int_equal(report.precision, expected);
+    assert_int_equal(w.events[0].kind, GRAFT_FIT_PLANNED);
+    assert_int_equal(w.events[0].precision, expected);
+    graft_features_release(report.features);
+    check_finite(half);
+    options.precision = GRAFT_U8;
+    graft_dataset *dataset = open_data();
+    graft_model *model = open_model(), *none = NULL;
+    assert_int_equal(graft_fit(&none, model, dataset, &options, NULL), GRAFT_EARGUMENT);
+    graft_model_free(model);
+    graft_dataset_free(dataset);
+    graft_model_free(single);
+    graft_model_free(half);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_schedule),
         cmocka_unit_test(test_a_head_learns),
+        cmocka_unit_test(test_precision),
         cmocka_unit_test(test_a_head_of_layers_is_not_drawn_again),
         cmocka_unit_test(test_the_best_epoch_is_kept),
         cmocka_unit_test(test_stopping),

@@ -30,13 +30,11 @@ typedef struct graft_evaluate_options {
     graft_features *features; /* graft_fit_report.features, used where they are this model's and this
                                  dataset's; NULL: none */
     graft_progress progress;
+    graft_dtype precision; /* of all but kept features, as in graft_executor_options */
 } graft_evaluate_options;
-#define GRAFT_EVALUATE_OPTIONS_INIT                       \
-    {                                                     \
-        GRAFT_SET_HELD_OUT, GRAFT_AUTO, GRAFT_AUTO, NULL, \
-        {                                                 \
-            NULL, NULL                                    \
-        }                                                 \
+#define GRAFT_EVALUATE_OPTIONS_INIT                                               \
+    {                                                                             \
+        GRAFT_SET_HELD_OUT, GRAFT_AUTO, GRAFT_AUTO, NULL, {NULL, NULL}, GRAFT_F32 \
     }
 
 /* Runs the model over a set of the dataset, whose labels are the model's; `options` NULL: the defaults. A
@@ -47,6 +45,8 @@ GRAFT_API graft_status graft_evaluate(graft_evaluation **evaluation, graft_model
                                       const graft_dataset *dataset, const graft_evaluate_options *options);
 GRAFT_API void graft_evaluation_free(graft_evaluation *evaluation); /* NULL is legal */
 
+/* As graft_executor_precision says. */
+GRAFT_API graft_dtype graft_evaluation_precision(const graft_evaluation *evaluation);
 /* What was evaluated, in the dataset's order. */
 GRAFT_API size_t graft_evaluation_count(const graft_evaluation *evaluation);
 GRAFT_API const graft_outcome *graft_evaluation_outcome(const graft_evaluation *evaluation, size_t index);

@@ -13,6 +13,7 @@
 #include <graft/model.h>
 #include <graft/picture.h>
 #include <graft/status.h>
+#include <graft/tensor.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -94,11 +95,13 @@ typedef struct graft_executor_options {
                        to the velocities at once, which is faster and takes a third less memory. They cannot
                        be read. Without effect where clipping or Nesterov's momentum needs them. */
     size_t gram; /* how many views (of all pictures) training goes over: in the Gram form, below; 0: plain */
+    graft_dtype
+        precision; /* of the frozen part's convolutions: GRAFT_F32; GRAFT_BF16: where that is faster */
 } graft_executor_options;
 #define GRAFT_EXECUTOR_OPTIONS_INIT                                                                          \
     {                                                                                                        \
         32, GRAFT_AUTO, {0.001f, 0.001f, 0.9f, 0.0f, true, false}, GRAFT_BATCH_NORM_STILL, 0.0f, true, true, \
-            0, GRAFT_CROSS_ENTROPY, 0.0f, NULL, GRAFT_KERNELS_RULE, GRAFT_KERNELS_RULE, false, 0             \
+            0, GRAFT_CROSS_ENTROPY, 0.0f, NULL, GRAFT_KERNELS_RULE, GRAFT_KERNELS_RULE, false, 0, GRAFT_F32  \
     }
 
 /* The Gram form. Where features are kept and go straight into one linear layer that trains, W (O, I), and
@@ -121,6 +124,11 @@ typedef struct graft_executor graft_executor;
 GRAFT_API graft_status graft_executor_create(graft_executor **executor, graft_model *model,
                                              const graft_executor_options *options);
 GRAFT_API void graft_executor_free(graft_executor *executor); /* drops what was trained; NULL is legal */
+
+/* What the convolutions of the frozen part are computed in: GRAFT_BF16 where that was asked for and makes the
+ * frozen part of this model clearly faster on this machine (on processors with AMX, and by AMD with AVX-512,
+ * unless Winograd's method computes most of it), GRAFT_F32 otherwise. What leaves the frozen part is f32. */
+GRAFT_API graft_dtype graft_executor_precision(const graft_executor *executor);
 
 /* Bytes, as planned. Kept features grow with the pictures: `features_each` for one view (with its products,
  * in the Gram form). */
@@ -241,13 +249,14 @@ typedef struct graft_fit_options {
     graft_cache cache;       /* where features are kept */
     int views; /* with a random augmentation: so many views of each training picture are drawn once and kept,
                   and epochs choose among them, 1 to 1000; GRAFT_AUTO: every epoch draws anew */
+    graft_dtype precision; /* of the frozen part, as in graft_executor_options */
 } graft_fit_options;
 #define GRAFT_FIT_OPTIONS_INIT                                                                    \
     {                                                                                             \
         NULL, 0, NULL, 0, GRAFT_AUTO, GRAFT_AUTO, GRAFT_AUTO, GRAFT_AUTO, GRAFT_AUTO, GRAFT_AUTO, \
             GRAFT_AUTO, GRAFT_AUTO, GRAFT_AUTO, GRAFT_FIT_AUTO, NULL, GRAFT_BATCH_NORM_STILL,     \
             GRAFT_CROSS_ENTROPY, 0.0, 0, 0, GRAFT_AUTO, GRAFT_AUTO, true, false, GRAFT_AUTO,      \
-            GRAFT_KERNELS_RULE, NULL, NULL, {NULL, NULL}, GRAFT_CACHE_INIT, GRAFT_AUTO            \
+            GRAFT_KERNELS_RULE, NULL, NULL, {NULL, NULL}, GRAFT_CACHE_INIT, GRAFT_AUTO, GRAFT_F32 \
     }
 
 typedef enum graft_fit_event_kind {
@@ -274,6 +283,7 @@ struct graft_fit_event {
     const char *word;           /* what a person should know of that, NULL: nothing; borrowed */
     size_t parameters, trained; /* learnable elements in all, and those that train */
     bool gram;                  /* training is in the Gram form */
+    graft_dtype precision;      /* as graft_executor_precision says */
     graft_kernels_choice backbone, training; /* what computes convolutions */
     bool every_epoch;                        /* the backbone runs every epoch, because views are random */
 };
@@ -294,6 +304,7 @@ typedef struct graft_fit_report {
     int views;                               /* that were drawn once; 0: none */
     bool gram;                               /* the last phase trained in the Gram form */
     graft_kernels_choice backbone, training; /* what computed convolutions in the last phase */
+    graft_dtype precision;                   /* GRAFT_BF16 where the frozen part of a phase was computed so */
     graft_features *features; /* the caller's (graft_features_release): what was kept for a head, with which
                                  graft_evaluate need not run the backbone again; NULL otherwise */
 } graft_fit_report;

@@ -7,6 +7,7 @@
 #include "cli/command.h"
 #include "cli/eval_data.h"
 #include "cli/eval_report.h"
+#include "cli/precision.h"
 #include "cli/screen.h"
 #include "cli/subject.h"
 
@@ -48,12 +49,15 @@ static int evaluate(const arguments *given, const subject *s, const char *folder
     graft_evaluation *evaluation = NULL;
     eval_data data;
     subject_threads(&how.threads, &how.workers, given);
+    how.precision = precision_asked(given);
     how.progress = (graft_progress){screen_progress, &screen};
     int status = eval_data_open(&data, s, folder, how.workers, &screen);
     if (status == EXIT_GOOD) {
         how.set = data.set;
         graft_status done = graft_evaluate(&evaluation, s->model, data.dataset, &how);
         screen_close(&screen);
+        if (done == GRAFT_OK && !screen.quiet)
+            precision_say(how.precision, graft_evaluation_precision(evaluation));
         status =
             done == GRAFT_OK ? report(given, &(eval_report){s, &data, evaluation}) : screen_fail_status();
     }

@@ -10,6 +10,7 @@
 #include "cli/command.h"
 #include "cli/paths.h"
 #include "cli/pictures.h"
+#include "cli/precision.h"
 #include "cli/screen.h"
 #include "cli/subject.h"
 
@@ -105,8 +106,10 @@ static graft_status prepare(extractor *x, const arguments *given)
     how.batch = 0;
     how.keep = false;
     how.node = x->node.name;
+    how.precision = precision_asked(given);
     subject_threads(&how.threads, &x->workers, given);
     GRAFT_TRY(graft_executor_create(&x->executor, x->model, &how));
+    precision_say(how.precision, graft_executor_precision(x->executor));
 out:
     return status;
 }

@@ -10,6 +10,7 @@
 
 #include "cli/command.h"
 #include "cli/inspect.h"
+#include "cli/precision.h"
 #include "cli/screen.h"
 
 #define FLAG .kind = OPTION_FLAG
@@ -26,12 +27,14 @@ static const option options[] = {
      .kind = OPTION_INTEGER, 1, 1024},
     {"kernels", KERNELS_WORDS, "rule", "with --plan: what computes convolutions, as in graft train",
      .kind = OPTION_WORD, .words = KERNELS_WORDS},
+    {"precision", "f32|bf16", "f32", "with --plan: of the frozen part, bf16 where it is faster here",
+     .kind = OPTION_WORD, .words = "f32|bf16"},
     {"json", NULL, NULL, "one JSON object on stdout", FLAG},
     {.name = NULL},
 };
 
 /* Options that need another, or a network. */
-static const char *const of_plans[] = {"time", "batch", "threads", "kernels"};
+static const char *const of_plans[] = {"time", "batch", "threads", "kernels", "precision"};
 static const char *const of_networks[] = {"trainable", "freeze", "plan"};
 
 /* ---- A name that is nothing ---- */
@@ -63,6 +66,7 @@ static int show_model(graft_model *model, const arguments *given)
         .batch = (int)argument_integer(given, "batch", 32),
         .threads = (int)argument_integer(given, "threads", graft_cores()),
         .kernels = (graft_kernels)argument_word(given, "kernels", GRAFT_KERNELS_RULE),
+        .precision = precision_asked(given),
         .time = argument_given(given, "time"),
         .json = argument_given(given, "json"),
     };

@@ -14,6 +14,7 @@
 #include "cli/command.h"
 #include "cli/paths.h"
 #include "cli/pictures.h"
+#include "cli/precision.h"
 #include "cli/prediction.h"
 #include "cli/screen.h"
 #include "cli/subject.h"
@@ -111,13 +112,17 @@ static graft_status prepare(predictor *p, const arguments *given)
     graft_executor_options how = GRAFT_EXECUTOR_OPTIONS_INIT;
     how.batch = 0;
     how.keep = false;
+    how.precision = precision_asked(given);
     subject_threads(&how.threads, &p->workers, given);
     p->form.model = p->model;
     p->form.classes = graft_model_class_count(p->model);
     p->form.top = (size_t)argument_integer(given, "top", 1);
     p->form.logits = argument_word(given, "emit", 0) == 1;
     p->form.json = argument_given(given, "json");
-    return graft_executor_create(&p->executor, p->model, &how);
+    graft_status status = graft_executor_create(&p->executor, p->model, &how);
+    if (status == GRAFT_OK)
+        precision_say(how.precision, graft_executor_precision(p->executor));
+    return status;
 }
 
 static int run_model(const arguments *given, const subject *s)

@@ -118,6 +118,7 @@ static bool evaluate(train_job *job, graft_evaluation **evaluation, graft_set se
     how.threads = job->report.threads;
     how.workers = job->report.workers;
     how.features = job->report.features;
+    how.precision = job->report.precision;
     if (!job->hurry)
         how.progress = (graft_progress){train_progress, job};
     if (graft_dataset_set_count(job->dataset, set, -1) == 0)
@@ -202,7 +203,8 @@ const command command_train = {
                    "  plan    phase, parameters, trained, every_epoch, planned and of it weights,\n"
                    "          workspace and features, in bytes; cache: disk, memory or none; views:\n"
                    "          what is kept; found: of them those on disk already; backbone,\n"
-                   "          training: what computes convolutions, as in --kernels\n"
+                   "          training: what computes convolutions, as in --kernels; precision:\n"
+                   "          of the frozen part\n"
                    "  fold    fold, folds, held_out_loss, held_out_accuracy, rate\n"
                    "  epoch   phase, epoch, epochs, loss, held_out_loss, held_out_accuracy, rate,\n"
                    "          seconds\n"

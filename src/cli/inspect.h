@@ -18,6 +18,7 @@ typedef struct inspect_plan_options {
     int batch; /* of training; 0: prediction */
     int threads;
     graft_kernels kernels;
+    graft_dtype precision;
     bool time, json;
 } inspect_plan_options;
 

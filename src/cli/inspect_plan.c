@@ -11,6 +11,7 @@
 
 #include "cli/command.h"
 #include "cli/json_lines.h"
+#include "cli/precision.h"
 #include "cli/screen.h"
 
 enum { ROUNDS = 7, NODE = 21, KERNEL = 23 };
@@ -38,6 +39,12 @@ static plan_sum sum_up(const graft_executor *executor, size_t first)
 
 /* ---- For people ---- */
 
+/* Columns of a layout's name. */
+static int layout_columns(const graft_executor *executor)
+{
+    return graft_executor_precision(executor) == GRAFT_F32 ? 8 : 12;
+}
+
 static void print_plan_head(const graft_executor *executor, size_t first, bool timed)
 {
     graft_step_info info;
@@ -48,15 +55,15 @@ static void print_plan_head(const graft_executor *executor, size_t first, bool t
            screen_bytes(info.workspace));
     if (timed)
         printf("; %.2f ms", 1e3 * sum.seconds);
-    printf("\n  %-*s %-*s %-8s %7s %7s%s\n", NODE, "node", KERNEL, "kernel", "layout", "scratch", "live",
-           timed ? "      ms" : "");
+    printf("\n  %-*s %-*s %-*s %7s %7s%s\n", NODE, "node", KERNEL, "kernel", layout_columns(executor),
+           "layout", "scratch", "live", timed ? "      ms" : "");
 }
 
-static void print_step(const graft_step_info *info, bool timed)
+static void print_step(const graft_step_info *info, int columns, bool timed)
 {
-    printf("%c %-*s %-*s %-8s %7s %7s", info->from ? '~' : ' ', NODE, screen_name(info->node, NODE), KERNEL,
-           screen_name(info->kernel, KERNEL), info->layout, info->scratch ? screen_bytes(info->scratch) : "",
-           screen_bytes(info->live));
+    printf("%c %-*s %-*s %-*s %7s %7s", info->from ? '~' : ' ', NODE, screen_name(info->node, NODE), KERNEL,
+           screen_name(info->kernel, KERNEL), columns, info->layout,
+           info->scratch ? screen_bytes(info->scratch) : "", screen_bytes(info->live));
     if (timed)
         printf(" %7.3f", 1e3 * info->seconds);
     printf("\n");
@@ -72,7 +79,7 @@ static void print_plans(const graft_executor *executor, bool timed)
             print_plan_head(executor, i, timed);
         if (!begins && strcmp(info.phase, before.phase) != 0)
             printf("--- %s ---\n", info.phase);
-        print_step(&info, timed);
+        print_step(&info, layout_columns(executor), timed);
         before = info;
     }
     printf("~ brings a tensor into another layout\n");
@@ -134,11 +141,13 @@ int inspect_plan(graft_model *model, const inspect_plan_options *asked)
     options.batch = asked->batch;
     options.threads = asked->threads;
     options.kernels = options.training_kernels = asked->kernels;
+    options.precision = asked->precision;
     if (graft_executor_create(&executor, model, &options) != GRAFT_OK ||
         (asked->batch == 0 && graft_executor_plan_prediction(executor) != GRAFT_OK) ||
         (asked->time && graft_executor_time_steps(executor, ROUNDS) != GRAFT_OK))
         screen_fail_status();
     else {
+        precision_say(asked->precision, graft_executor_precision(executor));
         if (asked->json)
             say_plans(executor, model, asked->threads, asked->time);
         else

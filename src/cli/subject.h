@@ -24,6 +24,12 @@
          .kind = OPTION_INTEGER,                                                                           \
          1,                                                                                                \
          1024},                                                                                            \
+        {"precision",                                                                                      \
+         "f32|bf16",                                                                                       \
+         "f32",                                                                                            \
+         "bf16 has 8 binary digits, and is used where it is faster here",                                  \
+         .kind = OPTION_WORD,                                                                              \
+         .words = "f32|bf16"},                                                                             \
     {                                                                                                      \
         "workers", "N", "min(4, threads)", "threads that decode pictures", .kind = OPTION_INTEGER, 0, 1024 \
     }

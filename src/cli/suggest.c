@@ -25,7 +25,7 @@ typedef struct foreign_word {
 #define NO_RESUME     "a run cannot be resumed; its model.safetensors is whole and can be used"
 #define POSITIONAL    "folders and pictures are given without an option"
 #define CLASS_FOLDERS "the classes are the names of DATA's folders"
-#define FLOAT_ONLY    "graft computes in 32-bit floating point"
+#define FLOAT_ONLY    "graft computes in 32-bit floating point, what is frozen in bf16 too: --precision"
 #define PLAIN_AUGMENT "graft has crops, mirror images, rotation and colour jitter: --augment"
 #define ALWAYS_SAYS   "graft says what it does as long as --quiet is not given, and more with --json"
 #define ONE_PROCESS   "graft is one process; --threads says how many cores compute, --workers how many decode"
@@ -190,11 +190,10 @@ static const foreign_word foreign[] = {
     {"nc", NULL, CLASS_FOLDERS},
     {"classes", NULL, CLASS_FOLDERS},
     {"labels", NULL, CLASS_FOLDERS},
-    {"amp", NULL, FLOAT_ONLY},
+    {"amp", "precision", NULL},
     {"half", NULL, FLOAT_ONLY},
     {"fp16", NULL, FLOAT_ONLY},
-    {"bf16", NULL, FLOAT_ONLY},
-    {"precision", NULL, FLOAT_ONLY},
+    {"bf16", "precision", NULL},
     {"mixup", NULL, PLAIN_AUGMENT},
     {"cutmix", NULL, PLAIN_AUGMENT},
     {"random-erase", NULL, PLAIN_AUGMENT},

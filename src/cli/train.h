@@ -56,7 +56,8 @@ typedef struct train_job {
     history history;
     bool no_memory; /* the history could not grow */
     screen_state screen;
-    const char *phase; /* the one that is under way */
+    const char *phase;   /* the one that is under way */
+    bool told_precision; /* that it is another than was asked for */
     double began, epoch_began, last_line;
     size_t epoch_done; /* pictures of the epoch under way that were reported last */
     bool hurry;        /* Ctrl-C came: what is left is done without asking again */

@@ -178,6 +178,7 @@ static json_t *args_json(const train_job *job)
     json_object_set_new(root, "plans",
                         json_pack("{s:s?, s:s?}", "backbone", train_kernels_name(&f->backbone), "training",
                                   train_kernels_name(&f->training)));
+    json_object_set_new(root, "precision", json_string(graft_dtype_name(f->precision)));
     json_object_set_new(root, "batch-norm", word_json("batch-norm", r->fit.batch_norm));
     json_object_set_new(root, "val", held_out_json(job));
     json_object_set_new(root, "pictures", word_json("pictures", (int)r->dataset.sight));

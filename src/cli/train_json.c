@@ -43,14 +43,15 @@ void train_json_plan(const train_job *job, const graft_fit_event *e)
     if (!job->request.json)
         return;
     bool in_memory = e->cache == GRAFT_CACHE_MEMORY;
-    json_say(json_pack(
-        "{s:s,s:s,s:I,s:I,s:b,s:b,s:I,s:I,s:I,s:I,s:s,s:I,s:I,s:s?,s:s?}", "event", "plan", "phase", e->phase,
-        "parameters", (json_int_t)e->parameters, "trained", (json_int_t)e->trained, "every_epoch",
-        (int)e->every_epoch, "gram", (int)e->gram, "planned", (json_int_t)e->planned, "weights",
-        (json_int_t)e->memory.weights, "workspace", (json_int_t)e->memory.workspace, "features",
-        (json_int_t)(in_memory ? e->views * e->memory.features_each : 0), "cache", train_cache_name(e->cache),
-        "views", (json_int_t)e->views, "found", (json_int_t)e->found, "backbone",
-        train_kernels_name(&e->backbone), "training", train_kernels_name(&e->training)));
+    json_say(json_pack("{s:s,s:s,s:I,s:I,s:b,s:b,s:s,s:I,s:I,s:I,s:I,s:s,s:I,s:I,s:s?,s:s?}", "event", "plan",
+                       "phase", e->phase, "parameters", (json_int_t)e->parameters, "trained",
+                       (json_int_t)e->trained, "every_epoch", (int)e->every_epoch, "gram", (int)e->gram,
+                       "precision", graft_dtype_name(e->precision), "planned", (json_int_t)e->planned,
+                       "weights", (json_int_t)e->memory.weights, "workspace", (json_int_t)e->memory.workspace,
+                       "features", (json_int_t)(in_memory ? e->views * e->memory.features_each : 0), "cache",
+                       train_cache_name(e->cache), "views", (json_int_t)e->views, "found",
+                       (json_int_t)e->found, "backbone", train_kernels_name(&e->backbone), "training",
+                       train_kernels_name(&e->training)));
 }
 
 void train_json_epoch(const train_job *job, const graft_fit_event *e)

@@ -1,6 +1,8 @@
 /* The options of `graft train`, what they become, and which of them contradict each other. */
 #include "cli/train.h"
 
+#include "cli/precision.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,6 +63,10 @@ const option train_options[] = {
      "run; measure: all are timed first, for seconds, and one that beats the rule's choice by a tenth is "
      "taken",
      WORDS = KERNELS_WORDS},
+    {"precision", "f32|bf16", "f32",
+     "of the frozen part; bf16 has 8 binary digits, and is used where it is faster here (AMX, or AMD's "
+     "AVX-512)",
+     WORDS = "f32|bf16"},
     {"batch-norm", "still|train", "still",
      "batch norm in trained parts; still: running statistics are used and left alone", WORDS = "still|train"},
     {"val", "FRACTION|DIR", ".2, or DATA's own val folder",
@@ -218,6 +224,7 @@ static void read_fit(train_request *r, const arguments *given)
     fit->label_smoothing = argument_number(given, "label-smoothing", 0.0);
     fit->folds = (int)argument_integer(given, "folds", 0);
     fit->views = (int)argument_integer(given, "views", GRAFT_AUTO);
+    fit->precision = precision_asked(given);
     fit->seed = (uint64_t)argument_integer(given, "seed", 0);
     fit->threads = (int)argument_integer(given, "threads", GRAFT_AUTO);
     fit->workers = (int)argument_integer(given, "workers", GRAFT_AUTO);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/figures.h"
+#include "cli/precision.h"
 #include "cli/train.h"
 
 enum { SHOWN = 3, NAME_COLUMNS = 60, CAUSE_COLUMNS = 90 };
@@ -162,7 +163,7 @@ void train_say_plan(train_job *job, const graft_fit_event *event)
     name_trained(what, sizeof what, job);
     snprintf(views, sizeof views, " frozen, run once for each of %d random views of a picture", event->drawn);
     screen_line(stderr, strcmp(event->phase, "train") == 0 ? "training" : event->phase,
-                "%s, %s of %s parameters%s%s%s%s", screen_name(what, NAME_COLUMNS),
+                "%s, %s of %s parameters%s%s%s%s%s", screen_name(what, NAME_COLUMNS),
                 screen_rounded(event->trained), screen_rounded(event->parameters), frozen ? "; " : "",
                 frozen ? screen_rounded(frozen) : "",
                 !frozen                            ? ""
@@ -171,12 +172,17 @@ void train_say_plan(train_job *job, const graft_fit_event *event)
                 : event->drawn > 0                 ? views
                 : event->views > 0                 ? " frozen, run once a picture"
                                                    : " frozen",
+                frozen && event->precision == GRAFT_BF16 ? ", in bf16" : "",
                 event->gram ? "; from products of features (Gram form)" : "");
     screen_line(stderr, "memory", "%s planned: weights %s, features %s%s, workspace %s",
                 screen_bytes(event->planned), screen_bytes(event->memory.weights), screen_bytes(features),
                 event->cache == GRAFT_CACHE_DISK ? " on disk" : "", screen_bytes(event->memory.workspace));
     say_kernels("frozen part", &event->backbone);
     say_kernels("training", &event->training);
+    if (frozen && !job->told_precision) {
+        precision_say(job->request.fit.precision, event->precision);
+        job->told_precision = true;
+    }
     say_cache(event);
 }
 

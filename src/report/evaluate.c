@@ -31,6 +31,7 @@ static graft_status open_run(run *r, graft_model *model, const graft_evaluate_op
     how.batch = 0;
     how.threads = cores;
     how.keep = kept;
+    how.precision = options->precision;
     what.set = options->set;
     what.batch = BATCH;
     what.shuffle = false;
@@ -41,6 +42,7 @@ static graft_status open_run(run *r, graft_model *model, const graft_evaluate_op
     GRAFT_TRY(graft_loader_create(&r->loader, r->dataset, graft_model_transform(model), &what));
     GRAFT_TRY(graft_executor_create_with(&r->executor, model, &how, kept ? options->features : NULL));
     graft_executor_attach(r->executor, r->loader);
+    r->evaluation->precision = graft_executor_precision(r->executor);
 out:
     return status;
 }

@@ -160,6 +160,11 @@ out:
 
 /* ---- Asking ---- */
 
+graft_dtype graft_evaluation_precision(const graft_evaluation *evaluation)
+{
+    return evaluation->precision;
+}
+
 size_t graft_evaluation_count(const graft_evaluation *e)
 {
     return e->count;

@@ -6,6 +6,7 @@
 
 struct graft_evaluation {
     size_t classes;
+    graft_dtype precision;
     graft_outcome *outcomes;
     size_t count, capacity;
     float *probabilities; /* (count, classes) */

@@ -197,6 +197,23 @@ static graft_status set_up_features(graft_executor *e, graft_features *shared)
 
 /* ---- Creating ---- */
 
+/* bf16 only where it is asked for and pays. */
+static graft_status set_up_precision(graft_executor *e)
+{
+    bool gains = false;
+    const graft_plan_request request = {
+        .graph = e->model->state.graph, .device = e->device, .batch = e->slice, .part = GRAFT_PLAN_BACKBONE};
+    graft_status status =
+        e->options.precision == GRAFT_BF16 ? graft_plan_gains_by_bf16(&gains, &request) : GRAFT_OK;
+    e->precision = gains ? GRAFT_BF16 : GRAFT_F32;
+    return status;
+}
+
+graft_dtype graft_executor_precision(const graft_executor *e)
+{
+    return e->precision;
+}
+
 static graft_status check_options(const graft_executor_options *options)
 {
     if (options->batch < 0 || options->batch > 65536)
@@ -208,6 +225,9 @@ static graft_status check_options(const graft_executor_options *options)
                           (double)options->label_smoothing);
     if (options->label_smoothing > 0.0F && options->loss == GRAFT_NLL)
         return graft_fail(GRAFT_EARGUMENT, "label smoothing belongs to cross-entropy, not to NLL");
+    if (options->precision != GRAFT_F32 && options->precision != GRAFT_BF16)
+        return graft_fail(GRAFT_EARGUMENT, "networks are computed in f32 or bf16, not in %s",
+                          graft_dtype_name(options->precision));
     return GRAFT_OK;
 }
 
@@ -271,6 +291,7 @@ graft_status graft_executor_create_with(graft_executor **out, graft_model *model
     GRAFT_TRY(set_up_trained(e));
     GRAFT_TRY(set_up_cut(e));
     GRAFT_TRY(set_up_features(e, features));
+    GRAFT_TRY(set_up_precision(e));
     GRAFT_TRY(graft_executor_measure(e));
     if (options->batch > 0)
         GRAFT_TRY(graft_executor_compile(e));

@@ -68,6 +68,7 @@ struct graft_executor {
     bool upper;               /* something is above the cut */
     graft_features *features; /* NULL: nothing is kept */
     int slice;
+    graft_dtype precision; /* of the backbone */
     bool training;
     graft_plan *current; /* of the last training batch, unless the stage is NONE */
     graft_stage stage;

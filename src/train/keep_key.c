@@ -92,8 +92,9 @@ static graft_status print_identity(graft_buffer *out, graft_executor *e)
     GRAFT_TRY(graft_buffer_print(out, "backbone SHA-256 %s\n", backbone_text));
     GRAFT_TRY(print_cuts(out, e));
     GRAFT_TRY(print_transform(out, e->model));
-    status = graft_buffer_print(out, "computed on %s, %d threads, batches of %d, by plan %.16s\n",
-                                graft_device_instructions(), e->options.threads, e->slice, steps_text);
+    status = graft_buffer_print(out, "computed on %s%s, %d threads, batches of %d, by plan %.16s\n",
+                                graft_device_instructions(), e->precision == GRAFT_BF16 ? " in bf16" : "",
+                                e->options.threads, e->slice, steps_text);
 out:
     return status;
 }

@@ -128,12 +128,15 @@ static graft_status open_all(phase *p, graft_model *model, graft_features *featu
     options.seed = s->seed;
     /* One backbone for all phases that share its features. */
     graft_kernels_choice *backbone = &p->job->report->backbone;
+    options.precision = p->job->options->precision;
     options.kernels = backbone->taken ? backbone->taken : s->kernels;
     options.training_kernels = s->kernels;
     options.gram = gram_views(p, model, options.batch);
     options.keep = p->job->options->cache.kind != GRAFT_CACHE_NONE || options.gram > 0;
     GRAFT_TRY(graft_executor_create_with(&p->executor, model, &options, features));
     note_kernels(p);
+    if (p->executor->precision != GRAFT_F32)
+        p->job->report->precision = p->executor->precision;
     GRAFT_TRY(plan_short_batch(p, (int)(samples % (size_t)options.batch)));
     GRAFT_TRY(settle(p));
     GRAFT_TRY(open_loader(&p->train, p, model, GRAFT_SET_TRAIN, true));
@@ -165,6 +168,7 @@ static void tell_plan(phase *p, const graft_model *model)
     event.gram = p->executor->gram != NULL;
     event.backbone = p->job->report->backbone;
     event.training = p->job->report->training;
+    event.precision = p->executor->precision;
     event.views = p->keep.wanted;
     event.found = p->keep.found;
     event.cache = p->keep.kind;

@@ -50,6 +50,7 @@ static graft_plan_request request_of(graft_executor *e, graft_plan_part part, bo
         .tensors = upper ? graft_executor_upper_tensors(e) : e->tensors,
         .batch = batch,
         .part = part,
+        .precision = e->precision,
         .training = training,
         .loss = e->options.loss,
         .label_smoothing = e->options.label_smoothing,

@@ -61,7 +61,7 @@ class Tables(unittest.TestCase):
         given = {name for name, *_ in rows("train")}
         self.assertEqual(given, set(
             "model weights head size loss label-smoothing trainable freeze epochs batch lr body-lr momentum weight-decay "
-            "nesterov schedule warmup clip start augment views gram kernels batch-norm val pictures decode cache cache-size folds seed threads workers out force json quiet".split()))
+            "nesterov schedule warmup clip start augment views gram kernels precision batch-norm val pictures decode cache cache-size folds seed threads workers out force json quiet".split()))
 
 
 class Words(CommandTest):
@@ -90,7 +90,7 @@ class Words(CommandTest):
             "out": "output-dir output_dir output project save-dir", "weights": "pretrained checkpoint ckpt",
             "model": "arch network backbone", "workers": "num-workers nw", "val": "split val-split validation-split",
             "augment": "augmentation color-jitter degrees", "trainable": "unfreeze", "freeze": "frozen freeze-layers",
-            "schedule": "scheduler lr-scheduler", "folds": "kfold cv", "clip": "max-grad-norm", "force": "exist-ok", "size": "imgsz img-size", "loss": "criterion", "label-smoothing": "smoothing",
+            "schedule": "scheduler lr-scheduler", "folds": "kfold cv", "clip": "max-grad-norm", "force": "exist-ok", "size": "imgsz img-size", "loss": "criterion", "label-smoothing": "smoothing", "precision": "amp bf16",
         }
         for name, words in meant.items():
             for word in words.split():

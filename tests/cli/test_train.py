@@ -114,6 +114,28 @@ class Run(TrainTest):
         for kernels in ("measure", "direct"):
             self.assertAlmostEqual(float(heads[kernels]["loss"]), float(heads["rule"]["loss"]), places=4)
 
+    def test_precision(self):
+        """Where bf16 is not faster there is one word, and everything is as in f32; elsewhere it is said and noted."""
+        old = environment(ONEDNN_MAX_CPU_ISA="AVX2")
+        for precision in ("f32", "bf16"):
+            done = self.train("data", *NONE, "--epochs", "2", "--json", "--precision", precision, "--out", precision, env=old)
+            word = "bf16 would not be faster here (avx2): what is frozen is computed in f32"
+            self.assertEqual(done.stderr.count(word), int(precision == "bf16"))
+            self.assertEqual(json.loads(read(f"{precision}/args.json"))["precision"], "f32")
+            self.assertEqual([e["precision"] for e in lines(done.stdout) if e["event"] == "plan"], ["f32"])
+        self.assertEqual(read("f32/history.csv").splitlines()[1].split(b",")[2], read("bf16/history.csv").splitlines()[1].split(b",")[2])
+        done = self.train("data", *NONE, "--epochs", "1", "--precision", "bf16", "--out", "new")
+        used = json.loads(read("new/args.json"))["precision"]
+        self.assertEqual(("would not be faster" in done.stderr, "frozen, run once a picture, in bf16" in done.stderr),
+                         (used == "f32", used == "bf16"))
+        for command in (("predict", "f32", "data/red/00.ppm"), ("eval", "f32"), ("features", "f32", "data/red/00.ppm", "-o", "f.npy"),
+                        ("inspect", "efficientnet_lite0", "--plan", "--batch", "0")):
+            for precision in ("f32", "bf16"):
+                done = graft(*command, "--precision", precision, env=old)
+                self.assertEqual((done.returncode, word in done.stderr), (0, precision == "bf16"), done.stderr)
+        self.refuses(2, "f32|bf16", "train", "data", *NONE, "--precision", "f16")
+        self.refuses(2, "needs --plan", "inspect", "efficientnet_lite0", "--precision", "bf16")
+
     def test_args_hold_every_option(self):
         self.train("data", *NONE, "--epochs", "2", "--batch", "7", "--lr", ".05", "--seed", "3", "--augment", "none")
         args = json.loads(read("runs/data-1/args.json"))
@@ -123,7 +145,7 @@ class Run(TrainTest):
         self.assertEqual(names - set(args), set())
         expected = {"model": "efficientnet_lite0", "weights": "none", "trainable": "head", "freeze": None, "epochs": 2,
                     "batch": 7, "lr": .05, "body-lr": .05, "momentum": .9, "schedule": "cosine", "warmup": 0, "clip": 0,
-                    "start": "zero", "augment": "none", "nesterov": False, "gram": "off", "kernels": "rule", "batch-norm": "still", "val": .2, "pictures": "as-seen",
+                    "start": "zero", "augment": "none", "nesterov": False, "gram": "off", "kernels": "rule", "precision": "f32", "batch-norm": "still", "val": .2, "pictures": "as-seen",
                     "folds": None, "cache": "disk", "cache-size": 16 << 30, "seed": 3, "out": "runs/data-1", "force": False, "json": False, "quiet": False}
         for name, value in expected.items():
             if isinstance(value, float):

@@ -1,0 +1,12 @@
+/* --precision: what is asked for, and the word where it becomes another. */
+#ifndef GRAFT_CLI_PRECISION_H
+#define GRAFT_CLI_PRECISION_H
+
+#include <graft/tensor.h>
+
+#include "cli/command.h"
+
+graft_dtype precision_asked(const arguments *given);
+void precision_say(graft_dtype asked, graft_dtype used);
+
+#endif
