@@ -45,6 +45,12 @@ class Place:
         said = subprocess.run([self.graft, "help", "train"], capture_output=True, text=True, check=True).stdout
         return option in said
 
+    def takes_bf16(self, network):
+        """Whether graft computes a network in bf16 on this machine when it is asked to."""
+        said = subprocess.run([self.graft, "inspect", network, "--plan", "--batch", "0", "--precision", "bf16"],
+                              capture_output=True, text=True, check=True).stdout
+        return " bf16 " in said
+
     def cache(self, kind):
         return ["--cache", kind] if self.knows("--cache") else []
 
@@ -123,18 +129,12 @@ def step(network, batch):
                           **torch_sides(place, "step", network, batch)}
 
 
-def has_amx():
-    with open("/proc/cpuinfo", encoding="utf-8") as stream:
-        return "amx_bf16" in stream.read()
-
-
 def bf16(network, batch):
     def sides(place):
-        if not has_amx():
+        if not place.takes_bf16(network):
             return "no AMX here"
         size = 299 if network == "inception_v3" else 224
-        result = {"graft": graft_loop(place, "forward", network, batch)}
-        result["graft"].settings = "f32: this graft has nothing else"
+        result = {"graft": graft_loop(place, "bf16", network, batch)}
         for peer in place.torch():
             result["%s, autocast" % NAMES[peer]] = torch_loop(peer, place, "forward", network, batch, "bf16")
         if "openvino" in place.present:

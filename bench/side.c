@@ -1,6 +1,7 @@
 /* graft's side of a row: does the same work again whenever it is told to, and says how long it took.
  *
  *     side forward NETWORK BATCH THREADS [NODE]   a forward pass, from bytes of pixels to logits or a node
+ *     side bf16 NETWORK BATCH THREADS [NODE]      the same in bf16; fails where graft would take f32
  *     side step NETWORK BATCH THREADS             a training step of all layers
  *     side pictures FOLDER                        decode, resize 256, crop 224 of every picture, one thread
  *
@@ -96,12 +97,17 @@ static graft_status open_network(work *w, int count, char **values, bool trains)
     how.node = count > 5 ? values[5] : NULL;
     how.batch_norm = GRAFT_BATCH_NORM_TRAIN;
     how.keep = false;
+    how.precision = strcmp(values[1], "bf16") == 0 ? GRAFT_BF16 : GRAFT_F32;
     const char *all = "*";
     GRAFT_TRY(graft_model_create(&w->model, values[2], 0));
     if (trains)
         GRAFT_TRY(graft_model_select(w->model, &all, 1, NULL, 0));
     GRAFT_TRY(make_batch(w, batch));
     GRAFT_TRY(graft_executor_create(&w->executor, w->model, &how));
+    if (graft_executor_precision(w->executor) != how.precision) {
+        fprintf(stderr, "side: %s in bf16 would not be faster here\n", values[2]);
+        status = GRAFT_EUNSUPPORTED;
+    }
 out:
     return status;
 }
@@ -166,13 +172,16 @@ int main(int count, char **values)
     work w = {.model = NULL};
     bool pictures = count == 3 && strcmp(values[1], "pictures") == 0;
     bool trains = count == 5 && strcmp(values[1], "step") == 0;
-    if (!pictures && !trains && !(count >= 5 && strcmp(values[1], "forward") == 0))
-        return fputs("usage: side forward|step NETWORK BATCH THREADS [NODE] | pictures FOLDER\n", stderr), 2;
+    bool runs = count >= 5 && (strcmp(values[1], "forward") == 0 || strcmp(values[1], "bf16") == 0);
+    if (!pictures && !trains && !runs)
+        return fputs("usage: side forward|bf16|step NETWORK BATCH THREADS [NODE] | pictures FOLDER\n",
+                     stderr),
+               2;
     GRAFT_TRY(pictures ? open_pictures(&w, values[2]) : open_network(&w, count, values, trains));
     bool one = !pictures && !trains && w.batch.count == 1 && count == 5;
     GRAFT_TRY(obey(&w, pictures ? load : trains ? step : one ? forward_one : forward));
 out:
-    if (status != GRAFT_OK)
+    if (status != GRAFT_OK && *graft_error_message())
         fprintf(stderr, "side: %s\n", graft_error_message());
     graft_executor_free(w.executor);
     graft_model_free(w.model);
