@@ -325,7 +325,8 @@ static int count_reorders(const graft_plan *plan, const char *what)
         graft_plan_step step = graft_plan_step_at(plan, i);
         if (strstr(step.implementation, "ref"))
             fail_msg("%s: %s runs in %s", what, step.node, step.implementation);
-        reorders += step.reorders && step.reorders->rank == 4 && step.reorders->dims[0] == BATCH;
+        const graft_shape *shape = step.reorders ? graft_layout_shape(step.from) : NULL;
+        reorders += shape && shape->rank == 4 && shape->dims[0] == BATCH;
     }
     return reorders;
 }

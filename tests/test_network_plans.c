@@ -30,7 +30,7 @@ static bool is_at_an_end(const graft_graph *graph, const graft_plan_step *step)
         if (node->inputs[i] == 0 || graph->nodes[node->inputs[i]].cut)
             return true;
     return (node && (node->cut || is_at_rows(graph, node))) ||
-           step->reorders->dims[2] * step->reorders->dims[3] == 1;
+           graft_layout_shape(step->from)->dims[2] * graft_layout_shape(step->from)->dims[3] == 1;
 }
 
 static bool is_activation(const graft_shape *shape, int64_t batch)
@@ -45,7 +45,7 @@ static void check_plan(const graft_graph *graph, const graft_plan *plan, int64_t
         graft_plan_step step = graft_plan_step_at(plan, i);
         if (strstr(step.implementation, "ref"))
             fail_msg("%s: %s runs in %s", what, step.node, step.implementation);
-        if (!step.reorders || !is_activation(step.reorders, batch))
+        if (!step.reorders || !is_activation(graft_layout_shape(step.from), batch))
             continue;
         reorders++;
         if (!is_at_an_end(graph, &step))

@@ -22,6 +22,11 @@ typedef enum graft_filter { GRAFT_BILINEAR = 0, GRAFT_BICUBIC } graft_filter;
  * of its size, so that twice `resize` is left at least. Faster, and not the same pixels. */
 typedef enum graft_decode { GRAFT_DECODE_EXACT = 0, GRAFT_DECODE_SCALED } graft_decode;
 
+/* "as-seen", "bilinear", "exact", ...: the words in files and options; static storage. */
+GRAFT_API const char *graft_sight_name(graft_sight sight);
+GRAFT_API const char *graft_filter_name(graft_filter filter);
+GRAFT_API const char *graft_decode_name(graft_decode decode);
+
 /* From a picture to a network's input, as torchvision does it: the short side is resized to `resize` (with
  * antialias, 8 bits), the centre `crop` x `crop` is cut out, and a value v becomes
  * (v / divisor - mean) / std, in float. */

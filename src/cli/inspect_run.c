@@ -26,16 +26,6 @@ static const struct {
 
 enum { NOTES = sizeof notes / sizeof *notes };
 
-static const char *sight_name(const graft_model *model)
-{
-    return graft_model_sight(model) == GRAFT_AS_PILLOW ? "as-pillow" : "as-seen";
-}
-
-static const char *filter_name(const graft_transform *t)
-{
-    return t->filter == GRAFT_BICUBIC ? "bicubic" : "bilinear";
-}
-
 /* -1 where nobody noted it. */
 static long trained_on(const graft_model *model)
 {
@@ -69,9 +59,10 @@ static void print_classes(const graft_model *model)
 static void print_transform(const graft_model *model)
 {
     const graft_transform *t = graft_model_transform(model);
-    screen_line(stdout, "pictures", "%s%s; short side to %d (%s), centre %d x %d", sight_name(model),
-                t->decode == GRAFT_DECODE_SCALED ? ", decoded scaled" : "", t->resize, filter_name(t),
-                t->crop, t->crop);
+    screen_line(stdout, "pictures", "%s%s; short side to %d (%s), centre %d x %d",
+                graft_sight_name(graft_model_sight(model)),
+                t->decode == GRAFT_DECODE_SCALED ? ", decoded scaled" : "", t->resize,
+                graft_filter_name(t->filter), t->crop, t->crop);
     screen_line(stdout, "", "(v / %g - mean) / std; mean %g %g %g, std %g %g %g", (double)t->divisor,
                 (double)t->mean[0], (double)t->mean[1], (double)t->mean[2], (double)t->std[0],
                 (double)t->std[1], (double)t->std[2]);
@@ -128,8 +119,8 @@ static json_t *three(const float *values)
 static json_t *transform_json(const graft_transform *t)
 {
     return json_pack("{s:i, s:i, s:s, s:f, s:o, s:o, s:s}", "resize", t->resize, "crop", t->crop, "filter",
-                     filter_name(t), "divisor", (double)t->divisor, "mean", three(t->mean), "std",
-                     three(t->std), "decode", t->decode == GRAFT_DECODE_SCALED ? "scaled" : "exact");
+                     graft_filter_name(t->filter), "divisor", (double)t->divisor, "mean", three(t->mean),
+                     "std", three(t->std), "decode", graft_decode_name(t->decode));
 }
 
 static json_t *classes_json(const graft_model *model)
@@ -167,8 +158,9 @@ void inspect_model_json(json_t *object, const graft_model *model)
     json_t *facts = json_pack("{s:s, s:o, s:I, s:o, s:s, s:o, s:s, s:I, s:s, s:o, s:o}", "network",
                               graft_model_network(model)->name, "classes", classes_json(model), "class_count",
                               (json_int_t)graft_model_class_count(model), "transform",
-                              transform_json(graft_model_transform(model)), "pictures", sight_name(model),
-                              "source", json_text(graft_model_source_name(model)), "source_sha256",
+                              transform_json(graft_model_transform(model)), "pictures",
+                              graft_sight_name(graft_model_sight(model)), "source",
+                              json_text(graft_model_source_name(model)), "source_sha256",
                               graft_model_source_sha256(model), "parameters", parameters, "head",
                               graft_model_head(model), "trained", trained, "notes", notes_json(model));
     json_object_update(object, facts);

@@ -102,12 +102,12 @@ out:
 /* A cache that cannot be used is no reason to stop here: that is told where features are kept. */
 static void open_store(check *c)
 {
-    static const char *const sights[] = {"as-seen", "as-pillow"};
     char identity[64], versions[GRAFT_IMAGE_DECODERS];
     graft_store_key key = {"pictures", identity, versions, 0};
     if (c->options->cache.kind != GRAFT_CACHE_AUTO && c->options->cache.kind != GRAFT_CACHE_DISK)
         return;
-    snprintf(identity, sizeof identity, "pictures that could be decoded, %s\n", sights[c->options->sight]);
+    snprintf(identity, sizeof identity, "pictures that could be decoded, %s\n",
+             graft_sight_name(c->options->sight));
     graft_image_decoders(versions);
     if (graft_store_open_cache(&c->store, &c->options->cache, &key) != GRAFT_OK)
         c->store = NULL;

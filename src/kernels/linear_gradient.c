@@ -2,44 +2,32 @@
  * product with a sum reads what is there in an order that costs 50 ms on a weight of 411 MB where writing
  * takes 20: so some rows at a time are multiplied into scratch that stays in the cache, and added from there.
  * Where nothing was there they are written at once. */
-#include "kernels/primitive.h"
-
 #include <stdlib.h>
-#include <string.h>
 
-#include "base/memory.h"
+#include "kernels/host/host.h"
 #include "kernels/host/sgd.h"
 
 enum { TILE = 1 << 20, ALIGNMENT = 64 }; /* floats; bytes */
 
+/* Slots: 0 x (N, I), 1 dy (N, O), 2 the gradient (O, I). */
 typedef struct gradient {
-    graft_kernel kernel;
+    graft_host_kernel host;
     graft_kernel *tile, *rest; /* of `rows` rows of the weight, and of those that are left; NULL: none are */
     int64_t in, out, rows;
     graft_gradient_rule rule;
-    float *x, *dy, *place;
-    char *scratch;
     size_t inner; /* bytes of scratch that the products need */
 } gradient;
-
-static graft_status bind(graft_kernel *kernel, void *const *buffers, void *scratch)
-{
-    gradient *self = (gradient *)kernel;
-    self->x = buffers[0];
-    self->dy = buffers[1];
-    self->place = buffers[2];
-    self->scratch = scratch;
-    return GRAFT_OK;
-}
 
 static graft_status add_rows(gradient *self, int64_t from, int64_t count)
 {
     graft_status status;
     const float kept = *self->rule.fresh ? self->rule.kept : 1.0F;
     graft_kernel *product = count == self->rows ? self->tile : self->rest;
-    float *place = self->place + from * self->in, *tile = (float *)(self->scratch + self->inner);
-    void *buffers[GRAFT_KERNEL_SLOTS] = {self->dy + from, self->x, kept == 0.0F ? place : tile};
-    GRAFT_TRY(graft_kernel_bind(product, buffers, self->scratch));
+    char *scratch = self->host.scratch;
+    float *dy = self->host.buffers[1], *place = (float *)self->host.buffers[2] + from * self->in;
+    float *tile = (float *)(scratch + self->inner);
+    void *buffers[GRAFT_KERNEL_SLOTS] = {dy + from, self->host.buffers[0], kept == 0.0F ? place : tile};
+    GRAFT_TRY(graft_kernel_bind(product, buffers, scratch));
     GRAFT_TRY(graft_kernel_run(product));
     if (kept != 0.0F)
         graft_gradient_add(place, tile, count * self->in, kept);
@@ -87,17 +75,19 @@ static graft_status create_products(gradient *self, graft_device *device, int64_
     if (self->rest && self->rest->scratch > inner)
         inner = self->rest->scratch;
     self->inner = (inner + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    self->kernel.scratch = self->inner + sizeof(float) * (size_t)(self->rows * self->in);
-    self->kernel.implementation = self->tile->implementation;
+    self->host.kernel.scratch = self->inner + sizeof(float) * (size_t)(self->rows * self->in);
+    self->host.kernel.implementation = self->tile->implementation;
 out:
     return status;
 }
 
-static graft_status set_slot(gradient *self, graft_device *device, int slot, graft_access access,
+static graft_status add_slot(gradient *self, graft_device *device, int slot, graft_access access,
                              graft_shape shape)
 {
-    self->kernel.access[slot] = access;
-    return graft_layout_plain(device, &shape, &self->kernel.layouts[slot]);
+    const graft_layout *layout = NULL;
+    graft_status status = graft_layout_plain(device, &shape, &layout);
+    graft_host_slot(&self->host, slot, access, layout);
+    return status;
 }
 
 graft_status graft_linear_accumulate(graft_kernel **kernel, graft_device *device, int64_t batch, int64_t in,
@@ -106,23 +96,20 @@ graft_status graft_linear_accumulate(graft_kernel **kernel, graft_device *device
     graft_status status;
     gradient *self = NULL;
     int64_t rows = in < TILE ? TILE / in : 1;
-    GRAFT_TRY(GRAFT_NEW(&self));
-    self->kernel.in_place = -1;
-    self->kernel.bind = bind;
-    self->kernel.run = run;
-    self->kernel.destroy = destroy;
+    GRAFT_TRY(graft_host_create(&self, sizeof *self, "", run));
+    self->host.kernel.destroy = destroy;
     self->in = in;
     self->out = out;
     self->rows = rows < out ? rows : out;
     self->rule = *rule;
     GRAFT_TRY(create_products(self, device, batch));
-    GRAFT_TRY(set_slot(self, device, 0, GRAFT_READS, GRAFT_SHAPE(batch, in)));
-    GRAFT_TRY(set_slot(self, device, 1, GRAFT_READS, GRAFT_SHAPE(batch, out)));
-    GRAFT_TRY(set_slot(self, device, 2, GRAFT_UPDATES, GRAFT_SHAPE(out, in)));
-    *kernel = &self->kernel;
+    GRAFT_TRY(add_slot(self, device, 0, GRAFT_READS, GRAFT_SHAPE(batch, in)));
+    GRAFT_TRY(add_slot(self, device, 1, GRAFT_READS, GRAFT_SHAPE(batch, out)));
+    GRAFT_TRY(add_slot(self, device, 2, GRAFT_UPDATES, GRAFT_SHAPE(out, in)));
+    *kernel = &self->host.kernel;
     return GRAFT_OK;
 out:
     if (self)
-        destroy(&self->kernel);
+        destroy(&self->host.kernel);
     return status;
 }

@@ -50,9 +50,8 @@ static json_t *three(const float *values)
 static json_t *transform_json(const graft_transform *t)
 {
     return json_pack("{s:i,s:i,s:s,s:f,s:o,s:o,s:s}", "resize", t->resize, "crop", t->crop, "filter",
-                     t->filter == GRAFT_BICUBIC ? "bicubic" : "bilinear", "divisor", (double)t->divisor,
-                     "mean", three(t->mean), "std", three(t->std), "decode",
-                     t->decode == GRAFT_DECODE_SCALED ? "scaled" : "exact");
+                     graft_filter_name(t->filter), "divisor", (double)t->divisor, "mean", three(t->mean),
+                     "std", three(t->std), "decode", graft_decode_name(t->decode));
 }
 
 static json_t *graph_json(const graft_model *model)
@@ -111,16 +110,9 @@ static graft_status make_metadata(metadata *m, const graft_model *model)
     GRAFT_TRY(dump(&m->owned[3], trained_json(model)));
     GRAFT_TRY(dump(&m->owned[4], graph_json(model)));
     const char *values[OWN_KEYS] = {
-        m->owned[0],
-        graft_version(),
-        model->recipe.network->name,
-        m->owned[4],
-        m->owned[1],
-        m->owned[2],
-        model->sight == GRAFT_AS_PILLOW ? "as-pillow" : "as-seen",
-        graft_model_source_name(model),
-        model->source_sha256,
-        m->owned[3],
+        m->owned[0],          graft_version(), model->recipe.network->name,    m->owned[4],
+        m->owned[1],          m->owned[2],     graft_sight_name(model->sight), graft_model_source_name(model),
+        model->source_sha256, m->owned[3],
     };
     for (int i = 0; i < OWN_KEYS; i++) {
         m->pairs[2 * i] = own_keys[i];
@@ -203,9 +195,10 @@ static graft_status read_transform(graft_transform *t, const graft_weights *weig
     good = good && read_three(mean, t->mean) && read_three(std, t->std) && t->resize > 0 && t->crop > 0 &&
            t->resize <= 4096 && t->crop <= 4096 && divisor > 0;
     if (good) {
-        t->filter = strcmp(filter, "bicubic") == 0 ? GRAFT_BICUBIC : GRAFT_BILINEAR;
+        t->filter = strcmp(filter, graft_filter_name(GRAFT_BICUBIC)) == 0 ? GRAFT_BICUBIC : GRAFT_BILINEAR;
         t->divisor = (float)divisor;
-        t->decode = strcmp(decode, "scaled") == 0 ? GRAFT_DECODE_SCALED : GRAFT_DECODE_EXACT;
+        t->decode = strcmp(decode, graft_decode_name(GRAFT_DECODE_SCALED)) == 0 ? GRAFT_DECODE_SCALED
+                                                                                : GRAFT_DECODE_EXACT;
     }
     json_decref(root);
     return good ? GRAFT_OK : lacks(weights, "usable graft.transform");
@@ -312,7 +305,8 @@ static graft_status read_rest(graft_model *model, const graft_weights *weights)
     const char *pictures = graft_weights_metadata(weights, "graft.pictures");
     const char *source = graft_weights_metadata(weights, "graft.source");
     const char *sha256 = graft_weights_metadata(weights, "graft.source_sha256");
-    model->sight = pictures && strcmp(pictures, "as-pillow") == 0 ? GRAFT_AS_PILLOW : GRAFT_AS_SEEN;
+    model->sight = pictures && strcmp(pictures, graft_sight_name(GRAFT_AS_PILLOW)) == 0 ? GRAFT_AS_PILLOW
+                                                                                        : GRAFT_AS_SEEN;
     graft_model_set_source(model, sha256 ? sha256 : "");
     GRAFT_TRY(graft_duplicate(&model->source_name, source ? source : ""));
     for (size_t i = 0; i < graft_weights_metadata_count(weights); i++) {

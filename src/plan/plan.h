@@ -66,14 +66,14 @@ float graft_plan_loss(const graft_plan *plan);      /* training, after its phase
 /* What was compiled, for tests and for whoever looks for lost time. */
 typedef struct graft_plan_step {
     graft_phase phase;
-    const char *node;            /* for whom it works, "loss" */
-    const char *implementation;  /* "jit:avx2", "host:drop" */
-    const graft_shape *reorders; /* what it brings into another layout; NULL: it computes */
-    const graft_layout *from;    /* of slot 0 */
-    const graft_layout *to;      /* of the first slot that is written */
-    size_t scratch;              /* bytes beside its slots */
-    size_t live;                 /* bytes of the workspace in use while it runs */
-    double seconds;              /* as it was timed last; 0 before */
+    const char *node;           /* for whom it works, "loss" */
+    const char *implementation; /* "jit:avx2", "host:drop" */
+    bool reorders;              /* it only brings a tensor into another layout */
+    const graft_layout *from;   /* of slot 0 */
+    const graft_layout *to;     /* of the first slot that is written */
+    size_t scratch;             /* bytes beside its slots */
+    size_t live;                /* bytes of the workspace in use while it runs */
+    double seconds;             /* as it was timed last; 0 before */
 } graft_plan_step;
 size_t graft_plan_step_count(const graft_plan *plan);
 graft_plan_step graft_plan_step_at(const graft_plan *plan, size_t index);

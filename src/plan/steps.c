@@ -39,7 +39,7 @@ graft_plan_step graft_plan_step_at(const graft_plan *plan, size_t index)
         .phase = s->phase,
         .node = s->node >= 0 ? plan->graph->nodes[s->node].name : "loss",
         .implementation = s->kernel->implementation,
-        .reorders = s->reorders ? graft_layout_shape(s->kernel->layouts[0]) : NULL,
+        .reorders = s->reorders,
         .from = s->kernel->layouts[0],
         .to = written_layout(s->kernel),
         .scratch = s->kernel->scratch,

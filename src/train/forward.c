@@ -114,7 +114,7 @@ static graft_status take_rows(graft_executor *e, const graft_batch *batch)
     bool known = e->gram && e->gram->filled && batch->samples && batch->views;
     for (int i = 0; known && i < batch->count; i++) {
         const graft_gram_view *view = graft_gram_find(e->gram, batch->samples[i], batch->views[i]);
-        known = view && (view->place >= 0 || !e->training);
+        known = view && (graft_gram_trains(e->gram, view) || !e->training);
         if (known)
             graft_gram_put(e->gram, i, view);
     }

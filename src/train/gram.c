@@ -91,13 +91,17 @@ const graft_gram_view *graft_gram_find(const graft_gram *g, int sample, int view
     return g->view_count ? bsearch(&key, g->views, g->view_count, sizeof key, by_view) : NULL;
 }
 
-static void list_views(graft_gram *g, const graft_gram_view *views, size_t count, bool training)
+bool graft_gram_trains(const graft_gram *g, const graft_gram_view *view)
+{
+    return view->row < (size_t)g->rows;
+}
+
+static void list_views(graft_gram *g, const graft_gram_view *views, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         graft_gram_view *v = &g->views[g->view_count + i];
         *v = views[i];
-        v->products = g->view_count + i;
-        v->place = training ? (int32_t)(g->view_count + i) : -1;
+        v->row = g->view_count + i;
     }
     g->view_count += count;
     qsort(g->views, g->view_count, sizeof *g->views, by_view);
@@ -131,7 +135,7 @@ graft_status graft_gram_add(graft_gram *g, graft_device *device, const graft_gra
     else
         GRAFT_TRY(multiply(g, device, features, count, g->products + g->view_count * width_of(g)));
     g->told += training ? count : 0;
-    list_views(g, views, count, training);
+    list_views(g, views, count);
 out:
     return status;
 }
@@ -149,7 +153,8 @@ static void put_products(graft_gram *g, int row, const float *products, int32_t 
 
 void graft_gram_put(graft_gram *g, int row, const graft_gram_view *view)
 {
-    put_products(g, row, g->products + view->products * width_of(g), view->place);
+    put_products(g, row, g->products + view->row * width_of(g),
+                 graft_gram_trains(g, view) ? (int32_t)view->row : -1);
 }
 
 graft_status graft_gram_put_features(graft_gram *g, graft_device *device, const float *features, int count)
@@ -217,13 +222,14 @@ double graft_gram_squares(const graft_gram *g, const float *gradient)
     double squares = 0.0;
     size_t touched = 0;
     for (size_t i = 0; i < g->view_count; i++)
-        if (g->views[i].place >= 0 && !is_zero(gradient + g->views[i].place * g->out, g->out))
+        if (graft_gram_trains(g, &g->views[i]) &&
+            !is_zero(gradient + (int64_t)g->views[i].row * g->out, g->out))
             g->touched[touched++] = &g->views[i];
     for (size_t i = 0; i < touched; i++)
         for (size_t j = 0; j < touched; j++) {
-            int32_t x = g->touched[i]->place, y = g->touched[j]->place;
-            squares += (double)g->products[g->touched[i]->products * width_of(g) + (size_t)y] *
-                       dot(gradient + x * g->out, gradient + y * g->out, g->out);
+            size_t x = g->touched[i]->row, y = g->touched[j]->row, out = (size_t)g->out;
+            squares += (double)g->products[x * width_of(g) + y] *
+                       dot(gradient + x * out, gradient + y * out, g->out);
         }
     return squares > 0.0 ? squares : 0.0;
 }

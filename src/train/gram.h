@@ -19,8 +19,7 @@ enum { GRAFT_GRAM_INPUTS = 3 };
 /* A view whose products are known. */
 typedef struct graft_gram_view {
     int sample, view;
-    int32_t place;   /* its row of A; -1: training does not go over it */
-    size_t products; /* its row of them */
+    size_t row; /* of the products; where training goes over the view, so below `rows`, also of A */
 } graft_gram_view;
 
 typedef struct graft_gram {
@@ -57,6 +56,7 @@ size_t graft_gram_bytes(const graft_gram *gram); /* of one view's products */
 graft_status graft_gram_add(graft_gram *gram, graft_device *device, const graft_gram_view *views,
                             const float *const *features, size_t count, bool training);
 const graft_gram_view *graft_gram_find(const graft_gram *gram, int sample, int view); /* NULL: not added */
+bool graft_gram_trains(const graft_gram *gram, const graft_gram_view *view); /* training goes over it */
 /* Row `row` of the upper plan's inputs. */
 void graft_gram_put(graft_gram *gram, int row, const graft_gram_view *view);
 /* Rows from 0 on for features (count, I) that are nobody's. */

@@ -56,15 +56,13 @@ static void hash_plan(graft_digest *digest, const graft_plan *plan)
 
 static graft_status print_transform(graft_buffer *out, const graft_model *model)
 {
-    static const char *const sights[] = {"as-seen", "as-pillow"}, *const filters[] = {"bilinear", "bicubic"};
-    static const char *const decodes[] = {"exact", "scaled"};
     const graft_transform *t = &model->transform;
     return graft_buffer_print(
         out,
         "pictures %s, decoded %s, resize %d %s, crop %d, / %.9g, - (%.9g %.9g %.9g), / (%.9g %.9g %.9g)\n",
-        sights[model->sight], decodes[t->decode], t->resize, filters[t->filter], t->crop, (double)t->divisor,
-        (double)t->mean[0], (double)t->mean[1], (double)t->mean[2], (double)t->std[0], (double)t->std[1],
-        (double)t->std[2]);
+        graft_sight_name(model->sight), graft_decode_name(t->decode), t->resize, graft_filter_name(t->filter),
+        t->crop, (double)t->divisor, (double)t->mean[0], (double)t->mean[1], (double)t->mean[2],
+        (double)t->std[0], (double)t->std[1], (double)t->std[2]);
 }
 
 static graft_status print_cuts(graft_buffer *out, const graft_executor *e)
