@@ -1,7 +1,7 @@
 """PyTorch's side of a row, in whichever PyTorch runs this program; the same words as side.c's, and how it is done.
 
     forward NETWORK BATCH THREADS WAY [--features]
-    step NETWORK BATCH THREADS WAY              all layers; SGD with momentum
+    step NETWORK BATCH THREADS WAY [--trains MODULES]   all layers, or these; SGD with momentum
     predict WEIGHTS PICTURE THREADS             EfficientNet-Lite0, a whole process
     export NETWORK FILE [--features]            an ONNX file
 
@@ -134,7 +134,9 @@ def step(given):
         model = network(given.network).train()
         x = torch.randn(given.batch, 3, size_of(given.network), size_of(given.network))
         labels = torch.arange(given.batch) % 7
-        optimizer = torch.optim.SGD(model.parameters(), .001, .9)
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_(given.trains is None or name.startswith(tuple(given.trains.split(","))))
+        optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], .001, .9)
         run, x = way(model, x)
 
         def call():
@@ -176,6 +178,7 @@ def main():
         words.add_argument("threads", type=int)
         words.add_argument("way", choices=["written", "tuned", "bf16"])
         words.add_argument("--features", action="store_true")
+        words.add_argument("--trains", metavar="MODULES", help="what trains, with commas; all where it is not given")
         words.add_argument("--how", help="the way that was found to be the fastest")
     words = works.add_parser("predict")
     for name in ("weights", "picture"):

@@ -16,6 +16,10 @@ NETWORKS = {"resnet50": "ResNet50", "inception_v3": "Inception v3", "mobilenet_v
             "efficientnet_lite0": "EfficientNet-Lite0"}
 
 
+FAMILIES = ["alexnet", "vgg16", "resnet18", "googlenet", "squeezenet1_1", "densenet121", "mobilenet_v3_large",
+            "shufflenet_v2_x1_0", "mnasnet1_0", "efficientnet_b0", "efficientnet_v2_s", "regnet_y_800mf", "convnext_tiny"]
+
+
 def script(name):
     return os.path.join(HERE, name)
 
@@ -96,9 +100,14 @@ def graft_loop(place, *words, threads=None):
     return Loop([place.side, *words], "graft")
 
 
+# What PyTorch frees, the next step takes again without asking the system.
+ALLOCATOR = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(16 << 30)}
+
+
 def torch_loop(peer, place, work, network, batch, way, *options):
+    environment = dict(peers.environment_of(peer), **(ALLOCATOR if way != "written" else {}))
     return Loop([peers.python_of(peer), script("peer_torch.py"), work, network, batch, place.threads, way, *options],
-                peer, environment=peers.environment_of(peer))
+                peer, environment=environment)
 
 
 def torch_sides(place, work, network, batch, *options):
@@ -124,9 +133,20 @@ def forward(network, batch):
                           **torch_sides(place, "forward", network, batch), **onnx_sides(place, network, batch)}
 
 
-def step(network, batch):
-    return lambda place: {"graft": graft_loop(place, "step", network, batch),
-                          **torch_sides(place, "step", network, batch)}
+def step(network, batch, trains=None):
+    """Of all layers, or of these; what is frozen runs in every step on both sides."""
+    options = ("--trains", trains) if trains else ()
+    return lambda place: {"graft": graft_loop(place, "step", network, batch, trains or "*"),
+                          **torch_sides(place, "step", network, batch, *options)}
+
+
+def family(network, batch):
+    """Those that a user of Debian has, and ONNX Runtime."""
+    def sides(place):
+        own = {name: side for name, side in torch_sides(place, "forward", network, batch).items() if NAMES["debian"] in name}
+        others = {name: side for name, side in onnx_sides(place, network, batch).items() if name == NAMES["onnxruntime"]}
+        return {"graft": graft_loop(place, "forward", network, batch), **own, **others}
+    return sides
 
 
 def bf16(network, batch):
@@ -259,12 +279,20 @@ for network, title in NETWORKS.items():
                                                "1.5x PyTorch's best, 1x OpenVINO")
 for network, title in NETWORKS.items():
     ROWS[network + "-bf16"] = Row("%s, forward, batch 16, bf16" % title, bf16(network, 16), "1x the best", "")
+for network in FAMILIES:
+    for batch in (1, 16):
+        ROWS["%s-%d" % (network, batch)] = Row("%s, forward, batch %d" % (network, batch), family(network, batch), "")
 ROWS["chapter"] = Row("the chapter's job, 10 epochs, whole process", chapter, "40x / 20x tuned / 3x kept by hand")
 ROWS["chapter-again"] = Row("the same a second time (features on disk)", None, "80x", "as the chapter has it",
                             part_of=("chapter", AGAIN))
 ROWS["lite0-head"] = Row("EfficientNet-Lite0, a new head, 5 epochs, whole process", lite0_head, "10x")
 ROWS["resnet50-step"] = Row("ResNet50, all layers, batch 16, one step", step("resnet50", 16), "2x, half the memory")
 ROWS["inception_v3-step"] = Row("Inception v3 with aux, all layers, batch 16, one step", step("inception_v3", 16), "2x")
+ROWS["resnet50-head-step"] = Row("ResNet50, the head alone, batch 32, one step, nothing kept",
+                                 step("resnet50", 32, "fc"), "")
+ROWS["resnet50-layer4-step"] = Row("ResNet50, layer4 and fc, batch 32, one step, nothing kept",
+                                   step("resnet50", 32, "layer4,fc"), "")
+ROWS["resnet50-step-32"] = Row("ResNet50, all layers, batch 32, one step", step("resnet50", 32), "")
 ROWS["lite0-training"] = Row("EfficientNet-Lite0, all layers, batch 32, an epoch with loading", lite0_training, "3x")
 ROWS["pictures"] = Row("decode, resize, crop: a picture on one core", pictures, "2x", "Pillow +")
 ROWS["predict"] = Row("predict one picture, whole process", predict, "15x; memory 3x; installed 1/50")

@@ -2,7 +2,8 @@
  *
  *     side forward NETWORK BATCH THREADS [NODE]   a forward pass, from bytes of pixels to logits or a node
  *     side bf16 NETWORK BATCH THREADS [NODE]      the same in bf16; fails where graft would take f32
- *     side step NETWORK BATCH THREADS             a training step of all layers
+ *     side step NETWORK BATCH THREADS PATTERNS    a training step of what they name ("*": of all); what is
+ *                                                 frozen runs in every step, as nothing is kept
  *     side pictures FOLDER                        decode, resize 256, crop 224 of every picture, one thread
  *
  * Prints "ready"; then for each line of stdin works for half a second or more and prints the seconds of one
@@ -85,6 +86,15 @@ static graft_status make_batch(work *w, int count)
     return GRAFT_OK;
 }
 
+static graft_status select_layers(work *w, char *patterns)
+{
+    const char *list[MOST];
+    size_t count = 0;
+    for (char *word = strtok(patterns, ","); word && count < MOST; word = strtok(NULL, ","))
+        list[count++] = word;
+    return graft_model_select(w->model, list, count, NULL, 0);
+}
+
 static graft_status open_network(work *w, int count, char **values, bool trains)
 {
     graft_status status;
@@ -94,14 +104,13 @@ static graft_status open_network(work *w, int count, char **values, bool trains)
         return GRAFT_EARGUMENT;
     how.batch = trains ? batch : 0;
     how.threads = atoi(values[4]);
-    how.node = count > 5 ? values[5] : NULL;
+    how.node = !trains && count > 5 ? values[5] : NULL;
     how.batch_norm = GRAFT_BATCH_NORM_TRAIN;
     how.keep = false;
     how.precision = strcmp(values[1], "bf16") == 0 ? GRAFT_BF16 : GRAFT_F32;
-    const char *all = "*";
     GRAFT_TRY(graft_model_create(&w->model, values[2], 0));
     if (trains)
-        GRAFT_TRY(graft_model_select(w->model, &all, 1, NULL, 0));
+        GRAFT_TRY(select_layers(w, values[5]));
     GRAFT_TRY(make_batch(w, batch));
     GRAFT_TRY(graft_executor_create(&w->executor, w->model, &how));
     if (graft_executor_precision(w->executor) != how.precision) {
@@ -171,10 +180,12 @@ int main(int count, char **values)
     graft_status status;
     work w = {.model = NULL};
     bool pictures = count == 3 && strcmp(values[1], "pictures") == 0;
-    bool trains = count == 5 && strcmp(values[1], "step") == 0;
+    bool trains = count == 6 && strcmp(values[1], "step") == 0;
     bool runs = count >= 5 && (strcmp(values[1], "forward") == 0 || strcmp(values[1], "bf16") == 0);
     if (!pictures && !trains && !runs)
-        return fputs("usage: side forward|bf16|step NETWORK BATCH THREADS [NODE] | pictures FOLDER\n",
+        return fputs("usage: side forward|bf16 NETWORK BATCH THREADS [NODE] | step NETWORK BATCH THREADS "
+                     "PATTERNS "
+                     "| pictures FOLDER\n",
                      stderr),
                2;
     GRAFT_TRY(pictures ? open_pictures(&w, values[2]) : open_network(&w, count, values, trains));
