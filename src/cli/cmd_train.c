@@ -99,6 +99,8 @@ static bool fit(train_job *job)
     if (!good(job, graft_fit(&job->trained, job->model, job->dataset, &options, &job->report)))
         return false;
     screen_close(&job->screen);
+    graft_model_free(job->model); /* a wide head's first weights are not kept beside the last */
+    job->model = NULL;
     job->hurry = job->report.stopped;
     if (job->report.failure != GRAFT_OK)
         screen_fail("%s%s", graft_error_message(), has_trained(job) ? "; what was good before is kept" : "");

@@ -151,9 +151,9 @@ static json_t *args_json(const train_job *job)
     json_object_set_new(root, "data", json_text(r->data));
     json_object_set_new(root, "model", json_string(r->network));
     json_object_set_new(root, "weights",
-                        json_text(r->weights ? r->weights : graft_model_source_name(job->model)));
+                        json_text(r->weights ? r->weights : graft_model_source_name(job->trained)));
     json_object_set_new(root, "head", json_string(r->head ? r->head : "linear"));
-    json_object_set_new(root, "size", json_integer(graft_model_transform(job->model)->crop));
+    json_object_set_new(root, "size", json_integer(graft_model_transform(job->trained)->crop));
     json_object_set_new(root, "loss", word_json("loss", r->fit.loss));
     json_object_set_new(root, "label-smoothing", json_figure(r->fit.label_smoothing));
     json_object_set_new(root, "trainable",

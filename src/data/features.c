@@ -17,7 +17,7 @@ struct graft_features {
     size_t row;
     int views;                    /* of a sample: plain, mirror, and those that were drawn */
     char *source;                 /* of the drawn ones */
-    graft_model *model;           /* whose boundary it is; NULL: unknown */
+    graft_model *model;           /* whose boundary it is, without weights above it; NULL: unknown */
     const graft_dataset *dataset; /* only compared, and asked for contents while rows are added */
     graft_store *store;           /* NULL: memory alone */
     size_t samples;
@@ -51,6 +51,18 @@ static size_t row_of(const graft_graph *graph)
     return row;
 }
 
+/* Above the boundary is what trains: its first weights would stay as long as the features. */
+static void drop_above(graft_model *model)
+{
+    for (size_t i = 0; i < model->state.graph->count; i++) {
+        const graft_node *node = &model->state.graph->nodes[i];
+        for (int j = 0; !node->backbone && j < node->parameter_count; j++) {
+            graft_tensor_release(model->state.tensors[node->first_tensor + j]);
+            model->state.tensors[node->first_tensor + j] = NULL;
+        }
+    }
+}
+
 graft_status graft_features_create_for(graft_features **out, graft_model *model, const graft_dataset *dataset,
                                        int drawn, const char *source)
 {
@@ -59,7 +71,8 @@ graft_status graft_features_create_for(graft_features **out, graft_model *model,
     GRAFT_TRY(graft_features_create(&features, row_of(model->state.graph)));
     GRAFT_TRY(graft_duplicate(&features->source, source));
     features->views += drawn;
-    features->model = graft_model_share(model);
+    GRAFT_TRY(graft_model_clone(&features->model, model));
+    drop_above(features->model);
     features->dataset = dataset;
     *out = features;
     features = NULL;

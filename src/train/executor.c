@@ -308,17 +308,27 @@ graft_status graft_executor_create(graft_executor **executor, graft_model *model
     return graft_executor_create_with(executor, model, options, NULL);
 }
 
+void graft_executor_retire(graft_executor *e)
+{
+    for (size_t i = 0; i < e->plan_count; i++)
+        graft_plan_free(e->plans[i].plan);
+    free(e->plans);
+    e->plans = NULL;
+    e->plan_count = e->plan_capacity = 0;
+    free(e->workspace);
+    e->workspace = NULL;
+    e->workspace_bytes = 0;
+    graft_constants_trim(&e->constants);
+}
+
 void graft_executor_free(graft_executor *e)
 {
     if (!e)
         return;
-    for (size_t i = 0; i < e->plan_count; i++)
-        graft_plan_free(e->plans[i].plan);
+    graft_executor_retire(e);
     for (int i = 0; i < e->cut_count; i++)
         free(e->cuts[i].feed);
-    free(e->plans);
     free(e->cuts);
-    free(e->workspace);
     free(e->picture_row);
     free(e->logits);
     free(e->trained_memory);

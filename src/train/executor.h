@@ -95,6 +95,8 @@ graft_status graft_executor_plan(graft_executor *executor, graft_plan_part part,
 graft_status graft_executor_measure(graft_executor *executor);
 /* What a training run needs, so that memory is known before it starts. */
 graft_status graft_executor_compile(graft_executor *executor);
+/* Training is over: what only runs plans is given back, and what was trained can still be read. */
+void graft_executor_retire(graft_executor *executor);
 /* All that trains is as the model has it, and nothing is moving. */
 void graft_executor_begin(graft_executor *executor);
 /* What the upper plans run over. */

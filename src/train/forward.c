@@ -54,10 +54,10 @@ typedef struct slice {
 static graft_status run_slice(graft_executor *e, slice *s)
 {
     graft_status status = GRAFT_OK;
-    size_t picture = (size_t)graft_shape_count(&e->model->state.graph->nodes[0].shape);
-    float *pictures = graft_plan_picture(s->plan);
     if (s->count == 0)
         return GRAFT_OK;
+    size_t picture = (size_t)graft_shape_count(&e->model->state.graph->nodes[0].shape);
+    float *pictures = graft_plan_picture(s->plan);
     memset(pictures + (size_t)s->count * picture, 0, sizeof(float) * (size_t)(e->slice - s->count) * picture);
     GRAFT_TRY(graft_plan_run(s->plan, GRAFT_PHASE_FORWARD));
     for (int i = 0; i < s->count; i++) {
@@ -81,7 +81,6 @@ graft_status graft_executor_gather(graft_executor *e, int count, const int *samp
     slice s = {.count = 0};
     e->stage = GRAFT_STAGE_NONE;
     graft_device_enter(e->device);
-    GRAFT_TRY(graft_executor_plan(e, GRAFT_PLAN_BACKBONE, false, e->slice, &s.plan));
     if (e->features && samples && views) {
         s.samples = samples;
         s.views = views;
@@ -95,6 +94,8 @@ graft_status graft_executor_gather(graft_executor *e, int count, const int *samp
         if (!pixels || !pixels[i])
             return graft_fail(GRAFT_EIO, "%s",
                               causes && causes[i] ? causes[i] : "a picture of the batch was not decoded");
+        if (!s.plan) /* who finds all that he looks for needs no backbone */
+            GRAFT_TRY(graft_executor_plan(e, GRAFT_PLAN_BACKBONE, false, e->slice, &s.plan));
         s.places[s.count] = i;
         graft_image_normalize(graft_plan_picture(s.plan) + (size_t)s.count * picture, pixels[i],
                               transform->crop, transform);

@@ -509,6 +509,7 @@ static graft_status make_model(phase *p, graft_model **model)
     if (p->ahead)
         graft_executor_restore(p->executor, &p->good);
     graft_snapshot_dispose(&p->good);
+    graft_executor_retire(p->executor);
     return graft_executor_model(p->executor, model);
 }
 

@@ -239,6 +239,9 @@ class Network:
     def compare_pass(self, pixels, patterns, still):
         """({what: what is wrong with it}, figures of the gradients)"""
         losses64, f64, after64, rate = self.train(torch.float64, pixels, patterns, still)
+        while not steady(losses64):
+            rate = float(np.float32(rate / 10))
+            losses64, f64, after64, _ = self.train(torch.float64, pixels, patterns, still, rate)
         losses32, f32, after32, _ = self.train(torch.float32, pixels, patterns, still, rate)
         losses, mine, saved = self.train_graft(pixels, patterns, still, rate)
         sentences = {}
@@ -291,6 +294,11 @@ def small_rate(parameters):
     weights, gradients = (sum(x.pow(2).sum().item() for x in some) ** 0.5
                           for some in (parameters, [p.grad for p in parameters]))
     return float(np.float32(0.001 * min(1.0, weights / gradients)))
+
+
+def steady(losses):
+    """Deep networks may blow up by a step that moves every parameter a thousandth; numbers without end compare nothing."""
+    return all(np.isfinite(losses)) and max(losses) <= 2 * losses[0]
 
 
 def apart(logits):
