@@ -113,6 +113,8 @@ static graft_status open_network(work *w, int count, char **values, bool trains)
         GRAFT_TRY(select_layers(w, values[5]));
     GRAFT_TRY(make_batch(w, batch));
     GRAFT_TRY(graft_executor_create(&w->executor, w->model, &how));
+    graft_model_free(w->model); /* of a part the executor has what is wanted */
+    w->model = NULL;
     if (graft_executor_precision(w->executor) != how.precision) {
         fprintf(stderr, "side: %s in bf16 would not be faster here\n", values[2]);
         status = GRAFT_EUNSUPPORTED;

@@ -54,13 +54,9 @@ static size_t row_of(const graft_graph *graph)
 /* Above the boundary is what trains: its first weights would stay as long as the features. */
 static void drop_above(graft_model *model)
 {
-    for (size_t i = 0; i < model->state.graph->count; i++) {
-        const graft_node *node = &model->state.graph->nodes[i];
-        for (int j = 0; !node->backbone && j < node->parameter_count; j++) {
-            graft_tensor_release(model->state.tensors[node->first_tensor + j]);
-            model->state.tensors[node->first_tensor + j] = NULL;
-        }
-    }
+    for (size_t i = 0; i < model->state.graph->count; i++)
+        if (!model->state.graph->nodes[i].backbone)
+            graft_state_drop(&model->state, (int)i);
 }
 
 graft_status graft_features_create_for(graft_features **out, graft_model *model, const graft_dataset *dataset,

@@ -110,6 +110,8 @@ void graft_model_end_at(graft_model *model, size_t node)
     graph->output_count = 1;
     graft_graph_bound(graph);
     model->class_count = (size_t)graft_shape_count(&graph->nodes[node].shape);
+    for (size_t i = node + 1; i < graph->count; i++)
+        graft_state_drop(&model->state, (int)i);
 }
 
 /* ---- New layers ---- */

@@ -47,7 +47,7 @@ void graft_model_set_source(graft_model *model, const char *sha256);
 /* First values for the parameters of the head; what has just these keeps its tensors. */
 graft_status graft_model_start_head(graft_model *model, graft_start start, uint64_t seed);
 /* What the node gives takes the place of the logits: the classes are forgotten, and what lies above the node
- * is not run. */
+ * is not run and has no tensors any more. */
 void graft_model_end_at(graft_model *model, size_t node);
 /* Whether a node belongs to the head. */
 bool graft_model_in_head(const graft_model *model, const graft_node *node);

@@ -52,6 +52,15 @@ void graft_state_dispose(graft_state *state)
     *state = (graft_state){NULL, NULL, NULL};
 }
 
+void graft_state_drop(graft_state *state, int index)
+{
+    const graft_node *node = &state->graph->nodes[index];
+    for (int i = node->first_tensor; i < node->first_tensor + node->parameter_count; i++) {
+        graft_tensor_release(state->tensors[i]);
+        state->tensors[i] = NULL;
+    }
+}
+
 static void share_tensor(graft_state *state, int to, graft_tensor *tensor)
 {
     graft_tensor *old = state->tensors[to];

@@ -16,6 +16,8 @@ typedef struct graft_state {
 
 /* The graph of a recipe, its tensors NULL. */
 graft_status graft_state_create(graft_state *state, const graft_recipe *recipe);
+/* The node's tensors are NULL from now on. */
+void graft_state_drop(graft_state *state, int node);
 void graft_state_dispose(graft_state *state); /* a zeroed one is legal */
 /* Takes tensors, or tensors and marks, from one with the same nodes. */
 void graft_state_take(graft_state *state, const graft_state *from);

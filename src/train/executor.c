@@ -78,7 +78,8 @@ static void point_at_model(graft_executor *e)
 {
     const graft_graph *graph = graft_executor_upper_graph(e);
     for (int i = 0; i < e->model->state.graph->tensor_count; i++)
-        e->tensors[i].value = e->model->state.tensors[i]->data;
+        if (e->model->state.tensors[i]) /* behind the output there are none */
+            e->tensors[i].value = e->model->state.tensors[i]->data;
     for (size_t i = 0; i < graph->count; i++)
         for (int j = 0; j < graph->nodes[i].parameter_count; j++)
             e->trained_count += is_trained(e, &graph->nodes[i], j);
@@ -351,7 +352,7 @@ void graft_executor_memory(const graft_executor *e, graft_memory *memory)
         feeds += graft_gram_bytes(e->gram) * (size_t)e->capacity;
     }
     for (int i = 0; i < e->model->state.graph->tensor_count; i++)
-        memory->weights += e->model->state.tensors[i]->bytes;
+        memory->weights += e->model->state.tensors[i] ? e->model->state.tensors[i]->bytes : 0;
     memory->workspace = e->workspace_bytes + feeds;
     memory->features_each = e->features ? sizeof(float) * e->row : 0;
     memory->features_each += e->gram ? graft_gram_bytes(e->gram) : 0;
