@@ -183,6 +183,9 @@ static void test_networks_in_bf16(void **state)
     check_bf16("resnet50", "fc", 224);
     check_bf16("mobilenet_v2", "classifier.1", 224);
     check_bf16("vgg16", "classifier.6", 224);
+    check_bf16("squeezenet1_1", "classifier.1", 224);
+    check_bf16("densenet121", "classifier", 224);
+    check_bf16("shufflenet_v2_x1_0", "fc", 224);
 }
 
 int main(void)

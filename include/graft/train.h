@@ -95,8 +95,7 @@ typedef struct graft_executor_options {
                        to the velocities at once, which is faster and takes a third less memory. They cannot
                        be read. Without effect where clipping or Nesterov's momentum needs them. */
     size_t gram; /* how many views (of all pictures) training goes over: in the Gram form, below; 0: plain */
-    graft_dtype
-        precision; /* of the frozen part's convolutions: GRAFT_F32; GRAFT_BF16: where that is faster */
+    graft_dtype precision; /* of the frozen part: GRAFT_F32; GRAFT_BF16: where that is faster */
 } graft_executor_options;
 #define GRAFT_EXECUTOR_OPTIONS_INIT                                                                          \
     {                                                                                                        \

@@ -8,8 +8,8 @@ static unsigned flags(bool still)
            (still ? (unsigned)dnnl_use_global_stats : 0U);
 }
 
-graft_status graft_batch_norm_forward(graft_kernel **kernel, graft_device *device, const graft_layout *x,
-                                      float epsilon, bool still, bool training)
+static graft_status make_forward(graft_kernel **kernel, graft_device *device, const graft_layout *x,
+                                 float epsilon, bool still, bool training)
 {
     graft_status status;
     dnnl_batch_normalization_desc_t operation;
@@ -34,6 +34,16 @@ out:
     return status;
 }
 
+graft_status graft_batch_norm_forward(graft_kernel **kernel, graft_device *device, const graft_layout *x,
+                                      float epsilon, bool still, bool training)
+{
+    graft_status status = make_forward(kernel, device, x, epsilon, still, training);
+    if (status != GRAFT_OK || graft_layout_type(x) == GRAFT_F32 || !graft_primitive_refuse(kernel))
+        return status;
+    status = graft_layout_like(device, x, graft_layout_shape(x), &x);
+    return status == GRAFT_OK ? make_forward(kernel, device, x, epsilon, still, training) : status;
+}
+
 graft_status graft_batch_norm_backward(graft_kernel **kernel, graft_device *device, const graft_layout *x,
                                        float epsilon, bool still)
 {
@@ -52,7 +62,7 @@ graft_status graft_batch_norm_backward(graft_kernel **kernel, graft_device *devi
         {DNNL_ARG_SHIFT, dnnl_query_weights_md, 0,
          GRAFT_READS}, /* demanded, though the gradient needs no beta */
     };
-    GRAFT_TRY(graft_batch_norm_forward(&hint, device, x, epsilon, still, true));
+    GRAFT_TRY(make_forward(&hint, device, x, epsilon, still, true));
     GRAFT_TRY_DNNL(dnnl_batch_normalization_backward_desc_init(&operation, dnnl_backward, &x->descriptor,
                                                                &x->descriptor, epsilon, flags(still)),
                    "batch norm, gradient");

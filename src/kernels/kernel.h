@@ -49,6 +49,9 @@ graft_status graft_layout_channels_last(graft_device *device, const graft_shape 
  * of it, in bf16 or in a form of oneDNN's own as it may be. */
 graft_status graft_layout_like(graft_device *device, const graft_layout *like, const graft_shape *shape,
                                const graft_layout **layout);
+/* The same of this type; f32 where `like` has none of those forms. */
+graft_status graft_layout_typed_like(graft_device *device, const graft_layout *like, const graft_shape *shape,
+                                     graft_dtype type, const graft_layout **layout);
 const graft_shape *graft_layout_shape(const graft_layout *layout);
 size_t graft_layout_bytes(const graft_layout *layout); /* with padding of blocks */
 /* "nchw", "nChw16c", "nhwc" as the field writes them, "plain" row-major of another rank, "other" what only
@@ -244,7 +247,7 @@ typedef struct graft_channel_run {
 enum { GRAFT_COPY_SOURCES = 8 };
 
 /* Concatenation, slices, shuffles. 0 to GRAFT_COPY_SOURCES - 1 the inputs, GRAFT_COPY_SOURCES y. `fresh`: the
- * other channels of y become zero; otherwise y is updated. All lie in y's form. */
+ * other channels of y become zero; otherwise y is updated. All lie in y's form and type. */
 graft_status graft_copy_channels(graft_kernel **kernel, graft_device *device,
                                  const graft_layout *const *sources, int source_count, const graft_layout *y,
                                  const graft_channel_run *runs, int run_count, bool fresh);

@@ -62,20 +62,21 @@ void graft_lanes_clear(const graft_lanes *lanes, int64_t group, float *y)
 }
 
 graft_status graft_layout_typed_like(graft_device *device, const graft_layout *like, const graft_shape *shape,
-                                     dnnl_data_type_t type, const graft_layout **layout)
+                                     graft_dtype type, const graft_layout **layout)
 {
     dnnl_memory_desc_t descriptor;
     bool known = like->form != dnnl_format_tag_undef && shape->rank == 4;
     if (!known)
         return graft_layout_plain(device, shape, layout);
-    graft_status status = graft_descriptor_of(&descriptor, shape, type, like->form);
+    graft_status status =
+        graft_descriptor_of(&descriptor, shape, type == GRAFT_BF16 ? dnnl_bf16 : dnnl_f32, like->form);
     return status == GRAFT_OK ? graft_layout_intern(device, &descriptor, layout) : status;
 }
 
 graft_status graft_layout_like(graft_device *device, const graft_layout *like, const graft_shape *shape,
                                const graft_layout **layout)
 {
-    return graft_layout_typed_like(device, like, shape, dnnl_f32, layout);
+    return graft_layout_typed_like(device, like, shape, GRAFT_F32, layout);
 }
 
 graft_status graft_layout_channels_last(graft_device *device, const graft_shape *shape,

@@ -20,8 +20,8 @@ static void describe_axis(description *d, int i, const graft_pool_axis *axis)
     d->pad_end[i] = reach > axis->in ? reach - axis->in : 0;
 }
 
-static graft_status describe(description *d, graft_device *device, const graft_layout *x,
-                             dnnl_data_type_t type, const graft_pool *pool)
+static graft_status describe(description *d, graft_device *device, const graft_layout *x, graft_dtype type,
+                             const graft_pool *pool)
 {
     graft_status status;
     const int64_t *dims = graft_layout_shape(x)->dims;
@@ -80,11 +80,11 @@ graft_status graft_max_pool(graft_kernel **kernel, graft_device *device, const g
 {
     graft_status status;
     description d = {.algorithm = dnnl_pooling_max};
-    dnnl_data_type_t type = x->descriptor.data_type;
+    graft_dtype type = graft_layout_type(x);
     GRAFT_TRY(describe(&d, device, x, type, pool));
     GRAFT_TRY(create_forward(kernel, device, &d, training));
-    if (type != dnnl_f32 && graft_primitive_refuse(kernel)) {
-        GRAFT_TRY(describe(&d, device, x, dnnl_f32, pool));
+    if (type != GRAFT_F32 && graft_primitive_refuse(kernel)) {
+        GRAFT_TRY(describe(&d, device, x, GRAFT_F32, pool));
         status = create_forward(kernel, device, &d, training);
     }
 out:
@@ -100,7 +100,7 @@ graft_status graft_max_pool_backward(graft_kernel **kernel, graft_device *device
         {DNNL_ARG_DIFF_SRC, dnnl_query_diff_src_md, 0, GRAFT_WRITES},
     };
     description d = {.algorithm = dnnl_pooling_max};
-    graft_status status = describe(&d, device, x, dnnl_f32, pool);
+    graft_status status = describe(&d, device, x, GRAFT_F32, pool);
     return status == GRAFT_OK ? create_backward(kernel, device, &d, arguments, 3) : status;
 }
 
@@ -118,9 +118,9 @@ static bool is_even(const graft_pool_axis *axis)
 }
 
 /* Means of whole pictures are few, and often what is kept: they are not rounded to bf16. */
-static dnnl_data_type_t type_of_average(const graft_layout *x, const graft_pool *pool)
+static graft_dtype type_of_average(const graft_layout *x, const graft_pool *pool)
 {
-    return pool->height.out * pool->width.out == 1 ? dnnl_f32 : x->descriptor.data_type;
+    return pool->height.out * pool->width.out == 1 ? GRAFT_F32 : graft_layout_type(x);
 }
 
 static graft_status describe_average(description *d, graft_device *device, const graft_layout *x,

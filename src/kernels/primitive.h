@@ -54,9 +54,6 @@ graft_status graft_descriptor_any(dnnl_memory_desc_t *descriptor, int rank, cons
 graft_status graft_descriptor_plain(dnnl_memory_desc_t *descriptor, int rank, const int64_t *dims); /* f32 */
 graft_status graft_descriptor_of(dnnl_memory_desc_t *descriptor, const graft_shape *shape,
                                  dnnl_data_type_t type, dnnl_format_tag_t form);
-/* As graft_layout_like, and of this type; f32 where `like` has none of its forms. */
-graft_status graft_layout_typed_like(graft_device *device, const graft_layout *like, const graft_shape *shape,
-                                     dnnl_data_type_t type, const graft_layout **layout);
 
 /* A slot of a primitive: oneDNN's argument, and the query by which its descriptor is found. */
 typedef struct graft_argument {

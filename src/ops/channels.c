@@ -10,7 +10,7 @@ graft_status graft_lowering_copy_channels(graft_lowering *l, graft_value x, cons
     graft_value values[GRAFT_COPY_SOURCES + 1] = {x};
     graft_kernel *kernel;
     values[GRAFT_COPY_SOURCES] = GRAFT_NEW_VALUE;
-    GRAFT_TRY(graft_layout_like(device, from, shape, &to));
+    GRAFT_TRY(graft_layout_typed_like(device, from, shape, graft_layout_type(from), &to));
     GRAFT_TRY(graft_copy_channels(&kernel, device, &from, 1, to, runs, run_count, true));
     GRAFT_TRY(graft_lowering_emit(l, kernel, values));
     *y = values[GRAFT_COPY_SOURCES];

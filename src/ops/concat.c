@@ -63,10 +63,11 @@ static graft_status forward(graft_lowering *l, const graft_node *node)
 {
     graft_status status;
     graft_shape shape_out = graft_lowering_shape(l, node);
-    const graft_layout *layout;
+    const graft_layout *layout, *form = form_of(l, node);
     graft_value y = GRAFT_NEW_VALUE;
     int64_t to = 0;
-    GRAFT_TRY(graft_layout_like(graft_lowering_device(l), form_of(l, node), &shape_out, &layout));
+    GRAFT_TRY(graft_layout_typed_like(graft_lowering_device(l), form, &shape_out, graft_layout_type(form),
+                                      &layout));
     for (int i = 0; i < node->input_count; i += GRAFT_COPY_SOURCES)
         GRAFT_TRY(copy_some(l, node, layout, i, &to, &y));
     graft_lowering_set_output(l, node, y);

@@ -1,13 +1,13 @@
 /* Copies of channels between tensors of one form: concatenation, slices, shuffles. The output is walked
  * through group by group; what lies side by side on both sides is one copy, found when the kernel is made.
- * Each thread owns a stretch of the output. */
+ * Each thread owns a stretch of the output. Elements are moved, whatever their type. */
 #include "kernels/host/host.h"
 
 #include <string.h>
 
 #include "kernels/lanes.h"
 
-/* Floats of one piece of work, which stay in the first cache, and the pixels that it has at least. */
+/* Elements of one piece of work, which stay in the first cache, and the pixels that it has at least. */
 enum { STRETCH = 2048, PIXELS = 16 };
 
 typedef struct segment {
@@ -19,6 +19,7 @@ typedef struct segment {
 typedef struct copy {
     graft_host_kernel host;
     graft_lanes x[GRAFT_COPY_SOURCES], y;
+    int64_t size;       /* bytes of an element */
     bool clears;        /* there is something of the output that no input fills */
     bool scattered;     /* one input, and no two channels side by side on both sides */
     int64_t stretch;    /* pixels of one piece of work */
@@ -26,34 +27,46 @@ typedef struct copy {
     segment segments[]; /* sorted by `to` */
 } copy;
 
-static void copy_segment(const copy *self, const segment *s, int64_t sample, int64_t pixel, int64_t pixels,
-                         float *y)
+/* So many bytes of each pixel; `to` and `from` are steps in bytes. */
+static inline __attribute__((always_inline)) void copy_pixels(char *y, int64_t to, const char *x,
+                                                              int64_t from, int64_t pixels, int64_t bytes)
 {
-    const graft_lanes *from = &self->x[s->slot], *to = &self->y;
-    const float *x = self->host.buffers[s->slot];
-    x += sample * from->sample + s->from + pixel * from->pixel;
-    y += s->to % to->lanes;
-    if (s->length == from->pixel && s->length == to->pixel)
-        memcpy(y, x, sizeof(float) * (size_t)(s->length * pixels));
-    else if (s->length == 1)
-        for (int64_t p = 0; p < pixels; p++)
-            y[p * to->pixel] = x[p * from->pixel];
+    for (int64_t p = 0; p < pixels; p++)
+        memcpy(y + p * to, x + p * from, (size_t)bytes);
+}
+
+static void copy_segment(const copy *self, const segment *s, int64_t sample, int64_t pixel, int64_t pixels,
+                         char *y)
+{
+    const graft_lanes *from = &self->x[s->slot];
+    int64_t size = self->size, bytes = s->length * size;
+    int64_t to_step = self->y.pixel * size, from_step = from->pixel * size;
+    const char *x = self->host.buffers[s->slot];
+    x += (sample * from->sample + s->from + pixel * from->pixel) * size;
+    y += s->to % self->y.lanes * size;
+    if (bytes == from_step && bytes == to_step)
+        memcpy(y, x, (size_t)(bytes * pixels));
+    else if (bytes == 4)
+        copy_pixels(y, to_step, x, from_step, pixels, 4);
+    else if (bytes == 2)
+        copy_pixels(y, to_step, x, from_step, pixels, 2);
     else
-        for (int64_t p = 0; p < pixels; p++)
-            memcpy(y + p * to->pixel, x + p * from->pixel, sizeof(float) * (size_t)s->length);
+        copy_pixels(y, to_step, x, from_step, pixels, bytes);
 }
 
 /* Pixel by pixel, so that what is written lies side by side. */
-static void copy_scattered(const copy *self, int64_t group, int64_t sample, int64_t pixel, int64_t pixels,
-                           float *y)
+static inline __attribute__((always_inline)) void copy_scattered(const copy *self, int64_t group,
+                                                                 int64_t sample, int64_t pixel,
+                                                                 int64_t pixels, char *y, int64_t size)
 {
     const graft_lanes *from = &self->x[0], *to = &self->y;
     const segment *first = &self->segments[self->first[group]];
     int64_t count = self->first[group + 1] - self->first[group];
-    const float *x = (const float *)self->host.buffers[0] + sample * from->sample + pixel * from->pixel;
-    for (int64_t p = 0; p < pixels; p++, x += from->pixel, y += to->pixel)
+    const char *x = self->host.buffers[0];
+    x += (sample * from->sample + pixel * from->pixel) * size;
+    for (int64_t p = 0; p < pixels; p++, x += from->pixel * size, y += to->pixel * size)
         for (int64_t i = 0; i < count; i++)
-            y[i] = x[first[i].from];
+            memcpy(y + i * size, x + first[i].from * size, (size_t)size);
 }
 
 /* Pixels from `pixel` of one group: they lie behind one another. */
@@ -61,12 +74,15 @@ static void copy_stretch(const copy *self, int64_t sample, int64_t group, int64_
 {
     const graft_lanes *to = &self->y;
     int64_t left = to->pixels - pixel, pixels = left < self->stretch ? left : self->stretch;
-    float *y = (float *)self->host.buffers[GRAFT_COPY_SOURCES] + sample * to->sample + group * to->group +
-               pixel * to->pixel;
+    char *y = self->host.buffers[GRAFT_COPY_SOURCES];
+    y += (sample * to->sample + group * to->group + pixel * to->pixel) * self->size;
     if (self->clears)
-        memset(y, 0, sizeof(float) * (size_t)(pixels * to->pixel));
+        memset(y, 0, (size_t)(pixels * to->pixel * self->size));
     if (self->scattered) {
-        copy_scattered(self, group, sample, pixel, pixels, y);
+        if (self->size == 4)
+            copy_scattered(self, group, sample, pixel, pixels, y, 4);
+        else
+            copy_scattered(self, group, sample, pixel, pixels, y, 2);
         return;
     }
     for (int64_t i = self->first[group]; i < self->first[group + 1]; i++)
@@ -136,7 +152,8 @@ static graft_status set_up_slots(copy *self, graft_device *device, const graft_l
     graft_status status = GRAFT_OK;
     for (int i = 0; i < count; i++) {
         const graft_layout *x;
-        GRAFT_TRY(graft_layout_like(device, y, graft_layout_shape(sources[i]), &x));
+        GRAFT_TRY(
+            graft_layout_typed_like(device, y, graft_layout_shape(sources[i]), graft_layout_type(y), &x));
         self->x[i] = graft_lanes_of(x, INT64_MAX);
         graft_host_slot(&self->host, i, GRAFT_READS, x);
     }
@@ -151,13 +168,14 @@ graft_status graft_copy_channels(graft_kernel **out, graft_device *device, const
 {
     graft_status status;
     copy *self = NULL;
-    GRAFT_TRY(graft_layout_like(device, y, graft_layout_shape(y), &y));
+    GRAFT_TRY(graft_layout_typed_like(device, y, graft_layout_shape(y), graft_layout_type(y), &y));
     graft_lanes lanes = graft_lanes_of(y, INT64_MAX);
     size_t segments = sizeof(segment) * (size_t)lanes.channels;
     size_t firsts = sizeof(int64_t) * (size_t)(lanes.groups + 1);
     GRAFT_TRY(graft_host_create(&self, sizeof *self + segments + firsts, "host:copy_channels", run));
     self->first = (int64_t *)(void *)((char *)self->segments + segments);
     self->y = lanes;
+    self->size = (int64_t)graft_dtype_size(graft_layout_type(y));
     self->stretch = lanes.pixel < STRETCH / PIXELS ? STRETCH / lanes.pixel : PIXELS;
     status = set_up_slots(self, device, sources, source_count, y, fresh);
     if (status != GRAFT_OK) {
