@@ -62,15 +62,16 @@ static graft_status open_network(graft_model **model, const char *name, bool pla
 
 static int show_model(graft_model *model, const arguments *given)
 {
-    const inspect_plan_options asked = {
-        .batch = (int)argument_integer(given, "batch", 32),
-        .threads = (int)argument_integer(given, "threads", graft_cores()),
-        .kernels = (graft_kernels)argument_word(given, "kernels", GRAFT_KERNELS_RULE),
-        .precision = precision_asked(given),
-        .time = argument_given(given, "time"),
-        .json = argument_given(given, "json"),
-    };
-    return argument_given(given, "plan") ? inspect_plan(model, &asked) : inspect_network(model, asked.json);
+    graft_executor_options how = GRAFT_EXECUTOR_OPTIONS_INIT;
+    bool json = argument_given(given, "json");
+    if (!argument_given(given, "plan"))
+        return inspect_network(model, json);
+    how.batch = (int)argument_integer(given, "batch", 32);
+    how.threads = (int)argument_integer(given, "threads", graft_cores());
+    how.kernels = (graft_kernels)argument_word(given, "kernels", GRAFT_KERNELS_RULE);
+    how.training_kernels = how.kernels;
+    how.precision = precision_asked(given);
+    return inspect_plan(model, &how, argument_given(given, "time"), json);
 }
 
 static int show_network(const char *name, const arguments *given)

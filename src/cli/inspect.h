@@ -14,16 +14,8 @@ int inspect_run(const char *path, bool json);
 /* The model's marks say what trains. */
 int inspect_network(const graft_model *model, bool json);
 
-typedef struct inspect_plan_options {
-    int batch; /* of training; 0: prediction */
-    int threads;
-    graft_kernels kernels;
-    graft_dtype precision;
-    bool time, json;
-} inspect_plan_options;
-
-/* The plans that the model would have; it has weights. */
-int inspect_plan(graft_model *model, const inspect_plan_options *asked);
+/* The plans that an executor with these options would have; the model has weights. */
+int inspect_plan(graft_model *model, const graft_executor_options *options, bool timed, bool json);
 
 /* Facts that a run's file and a run share: label and text lines, or members of an object. */
 void inspect_model_print(const graft_model *model);

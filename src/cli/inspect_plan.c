@@ -133,25 +133,20 @@ static void say_plans(const graft_executor *executor, const graft_model *model, 
 
 /* ---- Both ---- */
 
-int inspect_plan(graft_model *model, const inspect_plan_options *asked)
+int inspect_plan(graft_model *model, const graft_executor_options *options, bool timed, bool json)
 {
     graft_executor *executor = NULL;
-    graft_executor_options options = GRAFT_EXECUTOR_OPTIONS_INIT;
     int status = EXIT_FAILED;
-    options.batch = asked->batch;
-    options.threads = asked->threads;
-    options.kernels = options.training_kernels = asked->kernels;
-    options.precision = asked->precision;
-    if (graft_executor_create(&executor, model, &options) != GRAFT_OK ||
-        (asked->batch == 0 && graft_executor_plan_prediction(executor) != GRAFT_OK) ||
-        (asked->time && graft_executor_time_steps(executor, ROUNDS) != GRAFT_OK))
+    if (graft_executor_create(&executor, model, options) != GRAFT_OK ||
+        (options->batch == 0 && graft_executor_plan_prediction(executor) != GRAFT_OK) ||
+        (timed && graft_executor_time_steps(executor, ROUNDS) != GRAFT_OK))
         screen_fail_status();
     else {
-        precision_say(asked->precision, graft_executor_precision(executor));
-        if (asked->json)
-            say_plans(executor, model, asked->threads, asked->time);
+        precision_say(options->precision, graft_executor_precision(executor));
+        if (json)
+            say_plans(executor, model, options->threads, timed);
         else
-            print_plans(executor, asked->time);
+            print_plans(executor, timed);
         status = EXIT_GOOD;
     }
     graft_executor_free(executor);
