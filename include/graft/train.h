@@ -53,20 +53,22 @@ static inline graft_sgd_options graft_sgd(float rate, float momentum)
     return options;
 }
 
-/* How the convolutions of a plan are computed, and how what lies between them is laid out: each has its price
- * at its borders with others, so one is taken for a whole plan, the backbone's or that of training. */
+/* How the convolutions of a plan are computed, and how what lies between them is laid out: each way has its
+ * price at its borders with others, so one is taken for a whole plan, the backbone's or that of training.
+ *
+ * The rule estimates, and asks this machine only which of oneDNN's kernels it has: the same plan every time.
+ * One picture alone goes direct. A measurement times all ways in turns, and takes another than the rule's
+ * where that is faster by more than a tenth. Direct ones have the layouts that oneDNN likes best, one by one.
+ * Winograd's method is for 3x3 windows with stride 1, 64 input channels or more and enough pixels (2e-6 from
+ * direct), all of the plan in blocks of channels; where this machine's oneDNN has no such kernel it is
+ * direct. The last two are direct in one layout for all. */
 typedef enum graft_kernels {
-    GRAFT_KERNELS_RULE =
-        0, /* direct or Winograd's, by an estimate that asks this machine only which of oneDNN's
-              kernels it has: the same plan every time. One picture alone goes direct. */
-    GRAFT_KERNELS_MEASURE, /* all that follow are timed beside the rule's choice, in turns; one that is faster
-                              by more than a tenth is taken */
-    GRAFT_KERNELS_DIRECT,  /* layouts as oneDNN likes them best, one by one */
-    GRAFT_KERNELS_WINOGRAD,     /* 3x3 windows, stride 1, 64 input channels or more and enough pixels by
-                                   Winograd's     method (2e-6 from direct), all in blocks of channels; direct
-                                   where     this machine's     oneDNN has no such kernel, or nothing suits it */
-    GRAFT_KERNELS_BLOCKED,      /* directly, all in blocks of channels */
-    GRAFT_KERNELS_CHANNELS_LAST /* directly, channels last */
+    GRAFT_KERNELS_RULE = 0,
+    GRAFT_KERNELS_MEASURE,
+    GRAFT_KERNELS_DIRECT,
+    GRAFT_KERNELS_WINOGRAD,
+    GRAFT_KERNELS_BLOCKED,
+    GRAFT_KERNELS_CHANNELS_LAST
 } graft_kernels;
 /* "rule", "measure", "direct", ... */
 GRAFT_API const char *graft_kernels_name(graft_kernels kernels);

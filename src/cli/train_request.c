@@ -58,14 +58,11 @@ const option train_options[] = {
      "rounding, far less work where pictures are few; auto: where that saves time and takes no more memory",
      WORDS = "auto|on|off"},
     {"kernels", KERNELS_WORDS, "rule",
-     "what computes convolutions; rule: by Winograd's method or directly, as an estimate says, the same on "
-     "every "
-     "run; measure: all are timed first, for seconds, and one that beats the rule's choice by a tenth is "
-     "taken",
+     "what computes convolutions; rule: by Winograd's method or directly, by an estimate, the same on every "
+     "run; measure: all are timed first, for seconds, and one that beats the rule's by a tenth is taken",
      WORDS = KERNELS_WORDS},
     {"precision", "f32|bf16", "f32",
-     "of the frozen part; bf16 has 8 binary digits, and is used where it is faster here (AMX, or AMD's "
-     "AVX-512)",
+     "of the frozen part; bf16 has 8 binary digits, and is used where it is faster here (AMX, AMD's AVX-512)",
      WORDS = "f32|bf16"},
     {"batch-norm", "still|train", "still",
      "batch norm in trained parts; still: running statistics are used and left alone", WORDS = "still|train"},

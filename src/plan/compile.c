@@ -3,6 +3,7 @@
 #include "plan/internal.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "base/status.h"
@@ -215,6 +216,19 @@ static void want_folded_gradients(graft_lowering *l)
             l->needs_gradient[i] |= l->needs_gradient[l->groups[i].affine];
 }
 
+static bool computes_by_winograd(const graft_plan *plan)
+{
+    for (size_t i = 0; i < plan->step_count; i++)
+        if (strstr(plan->steps[i].kernel->implementation, "wino"))
+            return true;
+    return false;
+}
+
+static graft_status fail_without_winograd(void)
+{
+    return graft_fail(GRAFT_EUNSUPPORTED, "no convolution here suits Winograd's method");
+}
+
 static bool has_winograd(graft_lowering *l)
 {
     const graft_graph *graph = l->request->graph;
@@ -235,7 +249,7 @@ static graft_status lower(graft_lowering *l)
                       l->request->move_statistics);
     want_folded_gradients(l);
     if (l->plan->kernels == GRAFT_KERNELS_WINOGRAD && (graft_lowering_uses_bf16(l) || !has_winograd(l)))
-        return graft_fail(GRAFT_EUNSUPPORTED, "no convolution here suits Winograd's method");
+        return fail_without_winograd();
     GRAFT_TRY(add_inputs(l));
     GRAFT_TRY(lower_forward(l));
     GRAFT_TRY(add_outputs(l));
@@ -243,6 +257,8 @@ static graft_status lower(graft_lowering *l)
         GRAFT_TRY(lower_loss(l));
         GRAFT_TRY(lower_backward(l));
     }
+    if (l->plan->kernels == GRAFT_KERNELS_WINOGRAD && !computes_by_winograd(l->plan))
+        return fail_without_winograd(); /* oneDNN has it, but not with what is fused behind it */
     status = graft_plan_place(l->plan);
 out:
     return status;

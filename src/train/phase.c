@@ -126,10 +126,10 @@ static graft_status open_all(phase *p, graft_model *model, graft_features *featu
     options.fuse_step = true;
     options.stochastic = s->stochastic;
     options.seed = s->seed;
-    /* One backbone for all phases that share its features. */
-    graft_kernels_choice *backbone = &p->job->report->backbone;
+    /* What was measured once is the backbone of all phases, which share its features. */
+    const graft_kernels_choice *backbone = &p->job->report->backbone;
     options.precision = p->job->options->precision;
-    options.kernels = backbone->taken ? backbone->taken : s->kernels;
+    options.kernels = backbone->seconds > 0.0 ? backbone->taken : s->kernels;
     options.training_kernels = s->kernels;
     options.gram = gram_views(p, model, options.batch);
     options.keep = p->job->options->cache.kind != GRAFT_CACHE_NONE || options.gram > 0;
