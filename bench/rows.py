@@ -302,5 +302,5 @@ ROWS["threads-vgg16"] = Row("VGG16 features, 1 and 2 threads", one_and_two("forw
                             "graft, one")
 ROWS["threads-resnet50"] = Row("ResNet50 forward, batch 16, 1 and 2 threads", one_and_two("forward", "resnet50", 16),
                                "1.8x", "graft, one")
-ROWS["threads-step"] = Row("ResNet50 step, batch 16, 1 and 2 threads", one_and_two("step", "resnet50", 16), "1.8x",
+ROWS["threads-step"] = Row("ResNet50 step, batch 16, 1 and 2 threads", one_and_two("step", "resnet50", 16, "*"), "1.8x",
                            "graft, one")

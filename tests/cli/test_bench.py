@@ -94,6 +94,9 @@ class Rows(CommandTest):
             if name.endswith("-bf16"):
                 self.assertIn("bf16", sides["graft"].command)
             self.assertEqual(list(sides)[0], "graft", name)
+            for one in sides.values():
+                if one.command[:2] == ["graft", "step"]:
+                    self.assertEqual(len(one.command), 6, name)  # with what trains
             others = [side for side in list(sides)[1:] if row.against in side]
             self.assertTrue(others, name)
 
