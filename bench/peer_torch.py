@@ -29,7 +29,7 @@ def network(name):
 
 
 def size_of(name):
-    return 299 if name == "inception_v3" else 224
+    return {"inception_v3": 299, "efficientnet_v2_s": 384}.get(name, 224)
 
 
 # ---- Ways to run a network: (name, preparation) -> a call without arguments

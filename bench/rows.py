@@ -16,6 +16,7 @@ NETWORKS = {"resnet50": "ResNet50", "inception_v3": "Inception v3", "mobilenet_v
             "efficientnet_lite0": "EfficientNet-Lite0"}
 
 
+SIZES = {"inception_v3": 299, "efficientnet_v2_s": 384}  # of their published transforms; 224 of the others
 FAMILIES = ["alexnet", "vgg16", "resnet18", "googlenet", "squeezenet1_1", "densenet121", "mobilenet_v3_large",
             "shufflenet_v2_x1_0", "mnasnet1_0", "efficientnet_b0", "efficientnet_v2_s", "regnet_y_800mf", "convnext_tiny"]
 
@@ -117,7 +118,7 @@ def torch_sides(place, work, network, batch, *options):
 
 
 def onnx_sides(place, network, batch, *options):
-    size = 299 if network == "inception_v3" else 224
+    size = SIZES.get(network, 224)
     return {NAMES[peer]: Loop([peers.python_of(peer), script("peer_onnx.py"), peer, place.onnx(network, *options), batch,
                                place.threads, size], peer)
             for peer in ("openvino", "onnxruntime") if peer in place.present}
@@ -153,7 +154,7 @@ def bf16(network, batch):
     def sides(place):
         if not place.takes_bf16(network):
             return "no AMX here"
-        size = 299 if network == "inception_v3" else 224
+        size = SIZES.get(network, 224)
         result = {"graft": graft_loop(place, "bf16", network, batch)}
         for peer in place.torch():
             result["%s, autocast" % NAMES[peer]] = torch_loop(peer, place, "forward", network, batch, "bf16")
