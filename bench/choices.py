@@ -6,30 +6,18 @@ Ants and bees: three seeds, trained on train/, judged on val/. Debian's stamps: 
 each fold judged by the model of the other four. Where an epoch is chosen (all but the head alone), it is chosen on
 the pictures that judge: those figures flatter, as they would in anybody's own run. A cell that
 results/choices.json has already is not run again."""
-import argparse
 import json
 import os
 import statistics
 import tempfile
 
-from side_graft import Graft, lay_out, together
+from side_graft import Graft, arguments, lay_out, together
 from partition import stratified_partition
 
-HERE = os.path.dirname(os.path.abspath(__file__))
 LAST_BLOCK = "_blocks.15,_conv_head,_bn1,_fc"
 TRAINED = {"head": [], "last block": ["--trainable", LAST_BLOCK], "all": ["--trainable", "all"]}
 AUGMENTED = ["none", "flip", "crop", "crop(0.35,1) flip rotate(15) jitter(0.4,0.4,0.4,0.1)"]
 SEEDS, FOLDS = range(3), 5
-
-
-def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--hymenoptera", metavar="DIR", required=True, help="ants and bees: train/ and val/")
-    parser.add_argument("--stamps", metavar="DIR", default="stamps", help="what scripts/lay-out-stamps.sh made")
-    parser.add_argument("--graft", metavar="FILE", default="build/graft")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--results", metavar="DIR", default=os.path.join(HERE, "results"))
-    return parser.parse_args()
 
 
 def hymenoptera(graft, given, options):
@@ -89,7 +77,7 @@ def show(filled):
 
 
 def main():
-    given = arguments()
+    given = arguments(__doc__)
     os.makedirs(given.results, exist_ok=True)
     show(fill(os.path.join(given.results, "choices.json"), given))
 

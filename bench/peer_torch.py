@@ -16,6 +16,8 @@ import torch
 import torch.nn.functional as F
 import torchvision
 
+from networks import size_of
+
 LEAST_SECONDS = .5
 CURRENT = int(torch.__version__.split(".")[0]) >= 2
 
@@ -26,10 +28,6 @@ def network(name):
         return EfficientNet.from_name("efficientnet-lite0")
     options = {"inception_v3": {"init_weights": False, "transform_input": True}}.get(name, {})
     return getattr(torchvision.models, name)(weights=None, **options)
-
-
-def size_of(name):
-    return {"inception_v3": 299, "efficientnet_v2_s": 384}.get(name, 224)
 
 
 # ---- Ways to run a network: (name, preparation) -> a call without arguments

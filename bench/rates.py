@@ -4,28 +4,16 @@
 
 graft alone: five folds of the training pictures, three seeds, graft's defaults for the rest. The rate that graft takes
 where none is given is the one whose log-loss is least over all of them (results/rates.json)."""
-import argparse
 import json
 import os
 import statistics
 import tempfile
 
-from side_graft import Graft
+from side_graft import Graft, arguments
 
-HERE = os.path.dirname(os.path.abspath(__file__))
 HEADS = ["mlp", "linear(1024) relu dropout(0.5) linear", "linear(256) relu linear(256) relu dropout(0.2) linear"]
 RATES = [.001, .003, .01, .02, .03, .06, .1]
 SEEDS, FOLDS = range(3), 5
-
-
-def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--hymenoptera", metavar="DIR", required=True, help="ants and bees: train/ and val/")
-    parser.add_argument("--stamps", metavar="DIR", default="stamps", help="what scripts/lay-out-stamps.sh made")
-    parser.add_argument("--graft", metavar="FILE", default="build/graft")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--results", metavar="DIR", default=os.path.join(HERE, "results"))
-    return parser.parse_args()
 
 
 def folds(graft, data, head, rate, seed):
@@ -36,7 +24,7 @@ def folds(graft, data, head, rate, seed):
 
 
 def main():
-    given = arguments()
+    given = arguments(__doc__)
     graft, cells = Graft(given), []
     for name, data in (("hymenoptera", given.hymenoptera), ("stamps", given.stamps)):
         for head in HEADS:

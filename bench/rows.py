@@ -5,6 +5,7 @@ import os
 import subprocess
 
 import peers
+from networks import size_of
 from sample import Loop, Whole
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -16,7 +17,6 @@ NETWORKS = {"resnet50": "ResNet50", "inception_v3": "Inception v3", "mobilenet_v
             "efficientnet_lite0": "EfficientNet-Lite0"}
 
 
-SIZES = {"inception_v3": 299, "efficientnet_v2_s": 384}  # of their published transforms; 224 of the others
 FAMILIES = ["alexnet", "vgg16", "resnet18", "googlenet", "squeezenet1_1", "densenet121", "mobilenet_v3_large",
             "shufflenet_v2_x1_0", "mnasnet1_0", "efficientnet_b0", "efficientnet_v2_s", "regnet_y_800mf", "convnext_tiny"]
 
@@ -118,9 +118,8 @@ def torch_sides(place, work, network, batch, *options):
 
 
 def onnx_sides(place, network, batch, *options):
-    size = SIZES.get(network, 224)
     return {NAMES[peer]: Loop([peers.python_of(peer), script("peer_onnx.py"), peer, place.onnx(network, *options), batch,
-                               place.threads, size], peer)
+                               place.threads, size_of(network)], peer)
             for peer in ("openvino", "onnxruntime") if peer in place.present}
 
 
@@ -154,13 +153,12 @@ def bf16(network, batch):
     def sides(place):
         if not place.takes_bf16(network):
             return "no AMX here"
-        size = SIZES.get(network, 224)
         result = {"graft": graft_loop(place, "bf16", network, batch)}
         for peer in place.torch():
             result["%s, autocast" % NAMES[peer]] = torch_loop(peer, place, "forward", network, batch, "bf16")
         if "openvino" in place.present:
             result[NAMES["openvino"]] = Loop([peers.python_of("openvino"), script("peer_onnx.py"), "openvino",
-                                              place.onnx(network), batch, place.threads, size, "--bf16"], "openvino")
+                                              place.onnx(network), batch, place.threads, size_of(network), "--bf16"], "openvino")
         return result
     return sides
 

@@ -185,9 +185,9 @@ int main(int count, char **values)
     bool trains = count == 6 && strcmp(values[1], "step") == 0;
     bool runs = count >= 5 && (strcmp(values[1], "forward") == 0 || strcmp(values[1], "bf16") == 0);
     if (!pictures && !trains && !runs)
-        return fputs("usage: side forward|bf16 NETWORK BATCH THREADS [NODE] | step NETWORK BATCH THREADS "
-                     "PATTERNS "
-                     "| pictures FOLDER\n",
+        return fputs("usage: side forward|bf16 NETWORK BATCH THREADS [NODE]\n"
+                     "       side step NETWORK BATCH THREADS PATTERNS\n"
+                     "       side pictures FOLDER\n",
                      stderr),
                2;
     GRAFT_TRY(pictures ? open_pictures(&w, values[2]) : open_network(&w, count, values, trains));

@@ -1,4 +1,5 @@
 """graft's side of the figures: the command, as a user runs it. A run is {"accuracy": ..., "log_loss": ...}."""
+import argparse
 import json
 import os
 import subprocess
@@ -6,6 +7,20 @@ import sys
 import tempfile
 
 import machine
+
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def arguments(about):
+    """Of a measurement of graft alone."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--hymenoptera", metavar="DIR", required=True, help="ants and bees: train/ and val/")
+    parser.add_argument("--stamps", metavar="DIR", default="stamps", help="what scripts/lay-out-stamps.sh made")
+    parser.add_argument("--graft", metavar="FILE", default="build/graft")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--results", metavar="DIR", default=os.path.join(HERE, "results"))
+    return parser.parse_args()
 
 
 class Graft:

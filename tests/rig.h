@@ -99,6 +99,13 @@ static inline void rig_fill(rig *r, uint64_t seed)
     }
 }
 
+static inline void rig_draw(float *pictures, int64_t count, uint64_t seed)
+{
+    graft_random random = graft_random_stream(seed, GRAFT_RANDOM_TEST, "pictures", 0, 0);
+    for (int64_t i = 0; i < count; i++)
+        pictures[i] = graft_random_normal(&random);
+}
+
 enum { RUN_CUTS = 8 };
 
 /* The plans of one batch size, in one workspace. */
@@ -124,12 +131,10 @@ static inline void run_place(run *u)
         assert_ok(graft_plan_bind(u->upper, u->workspace, u->feeds));
 }
 
-static inline void run_open(run *u, rig *r, int batch, bool training, bool move_statistics)
+/* Of the backbone's plan. */
+static inline graft_plan_request rig_request(rig *r, int batch)
 {
-    memset(u, 0, sizeof *u);
-    u->rig = r;
-    u->batch = batch;
-    graft_plan_request request = {
+    return (graft_plan_request){
         .graph = r->graph,
         .device = r->device,
         .constants = &r->constants,
@@ -138,11 +143,19 @@ static inline void run_open(run *u, rig *r, int batch, bool training, bool move_
         .part = GRAFT_PLAN_BACKBONE,
         .precision = r->precision,
         .kernels = r->kernels,
-        .move_statistics = move_statistics,
         .loss = r->loss,
         .drops = r->without_drops ? NULL : &r->drops,
         .gradients = {&r->fresh, 0.0F},
     };
+}
+
+static inline void run_open(run *u, rig *r, int batch, bool training, bool move_statistics)
+{
+    memset(u, 0, sizeof *u);
+    u->rig = r;
+    u->batch = batch;
+    graft_plan_request request = rig_request(r, batch);
+    request.move_statistics = move_statistics;
     for (size_t i = 0; i < r->graph->count; i++)
         if (r->graph->nodes[i].cut) {
             size_t floats = (size_t)batch * (size_t)graft_shape_count(&r->graph->nodes[i].shape);

@@ -148,13 +148,6 @@ static graft_graph *build(body body)
 
 static const int32_t labels[BATCH] = {3, 0, 4, 1};
 
-static void draw_pictures(float *pictures, uint64_t seed)
-{
-    graft_random random = graft_random_stream(seed, GRAFT_RANDOM_TEST, "pictures", 0, 0);
-    for (int i = 0; i < BATCH * 3 * SIZE * SIZE; i++)
-        pictures[i] = graft_random_normal(&random);
-}
-
 static double loss_of(run *u, const float *pictures)
 {
     run_forward(u, pictures);
@@ -210,7 +203,7 @@ static void check_gradients(const struct block *block)
     int matched, checked = 0, parameters = 0;
     graft_graph *graph = build(block->body);
     graft_graph_mark(graph, "*", true, &matched);
-    draw_pictures(pictures, 1);
+    rig_draw(pictures, BATCH * 3 * SIZE * SIZE, 1);
     rig_open(&r, graph, 1);
     r.loss = GRAFT_NLL;
     rig_fill(&r, 2);
@@ -276,7 +269,7 @@ static void check_numbers(body body, const char *name)
 {
     static float pictures[BATCH * 3 * SIZE * SIZE];
     float plain[BATCH * CLASSES], evaluated[BATCH * CLASSES], frozen[BATCH * CLASSES];
-    draw_pictures(pictures, 4);
+    rig_draw(pictures, BATCH * 3 * SIZE * SIZE, 4);
     compute(plain, body, pictures, "*", true);
     compute(evaluated, body, pictures, "*", false);
     compute(frozen, body, pictures, "nothing", false);
@@ -462,7 +455,7 @@ static void test_batch_norm_of_rows(void **state)
     run u;
     int64_t count;
     float means[ROWS], variances[ROWS];
-    draw_pictures(pictures, 6);
+    rig_draw(pictures, BATCH * 3 * SIZE * SIZE, 6);
     build_rows(&r);
     const float *mean = rig_tensor(&r, "norm", "running_mean", &count)->value;
     const float *variance = rig_tensor(&r, "norm", "running_var", &count)->value;

@@ -40,32 +40,13 @@ static void open_rig(rig *r, int threads)
     rig_fill(r, 3);
 }
 
-static void draw(float *pictures)
-{
-    graft_random random = graft_random_stream(1, GRAFT_RANDOM_TEST, "pictures", 0, 0);
-    for (int i = 0; i < PIXELS; i++)
-        pictures[i] = graft_random_normal(&random);
-}
-
-static graft_plan_request backbone_of(rig *r)
-{
-    return (graft_plan_request){.graph = r->graph,
-                                .device = r->device,
-                                .constants = &r->constants,
-                                .tensors = r->tensors,
-                                .batch = PICTURES,
-                                .part = GRAFT_PLAN_BACKBONE,
-                                .kernels = r->kernels,
-                                .gradients = {&r->fresh, 0.0F}};
-}
-
 /* Where a machine has none such, direct ones stand in. */
 static void test_all_say_the_same(void **state)
 {
     rig r;
     float pictures[PIXELS], direct[PICTURES * CLASSES];
     (void)state;
-    draw(pictures);
+    rig_draw(pictures, PIXELS, 1);
     open_rig(&r, 2);
     for (graft_kernels k = GRAFT_KERNELS_DIRECT; k <= GRAFT_KERNELS_CHANNELS_LAST; k++) {
         run u;
@@ -100,7 +81,7 @@ static void test_the_rule(void **state)
     graft_plan *plan, *again, *alone;
     (void)state;
     open_rig(&r, 2);
-    graft_plan_request request = backbone_of(&r);
+    graft_plan_request request = rig_request(&r, PICTURES);
     assert_ok(graft_plan_compile(&plan, &request));
     assert_ok(graft_plan_compile(&again, &request));
     assert_int_equal(graft_plan_kernels(plan), graft_plan_kernels(again));
@@ -123,7 +104,7 @@ static void test_a_measurement(void **state)
     graft_kernels_choice choice;
     (void)state;
     open_rig(&r, 2);
-    graft_plan_request request = backbone_of(&r);
+    graft_plan_request request = rig_request(&r, PICTURES);
     assert_ok(graft_plan_compile(&plan, &request));
     assert_ok(graft_plan_measure(&chosen, &choice, &request, NULL));
     assert_int_equal(choice.by_rule, graft_plan_kernels(plan));
@@ -178,7 +159,7 @@ static void test_failing_allocations(void **state)
     graft_status status = GRAFT_EMEMORY;
     (void)state;
     open_rig(&r, 1);
-    graft_plan_request request = backbone_of(&r);
+    graft_plan_request request = rig_request(&r, PICTURES);
     for (int n = 1; status != GRAFT_OK; n += n < 10 ? 1 : 13) {
         graft_memory_fail_after(n);
         status = graft_plan_measure(&plan, &choice, &request, NULL);

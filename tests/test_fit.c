@@ -568,14 +568,11 @@ static const graft_zoo_row wide_row = {
     .build = wide_build,
 };
 
-static int winograd_steps(const graft_executor *e, graft_plan_part part, graft_phase phase)
+static int winograd_steps_of(const graft_executor *e, graft_plan_part part, graft_phase phase)
 {
     int count = 0;
     for (size_t i = 0; i < e->plan_count; i++)
-        for (size_t j = 0; e->plans[i].part == part && j < graft_plan_step_count(e->plans[i].plan); j++) {
-            graft_plan_step step = graft_plan_step_at(e->plans[i].plan, j);
-            count += step.phase == phase && strstr(step.implementation, "wino") != NULL;
-        }
+        count += e->plans[i].part == part ? winograd_steps(e->plans[i].plan, phase) : 0;
     return count;
 }
 
@@ -589,8 +586,8 @@ static void check_methods(graft_model *model, int batch)
     assert_ok(graft_model_unfreeze(model, "b"));
     assert_ok(graft_executor_create(&e, model, &options));
     bool has = has_winograd(e->device);
-    assert_int_equal(winograd_steps(e, GRAFT_PLAN_BACKBONE, GRAFT_PHASE_FORWARD), has ? 1 : 0);
-    assert_int_equal(winograd_steps(e, GRAFT_PLAN_UPPER, GRAFT_PHASE_BACKWARD), has ? 2 : 0);
+    assert_int_equal(winograd_steps_of(e, GRAFT_PLAN_BACKBONE, GRAFT_PHASE_FORWARD), has ? 1 : 0);
+    assert_int_equal(winograd_steps_of(e, GRAFT_PLAN_UPPER, GRAFT_PHASE_BACKWARD), has ? 2 : 0);
     graft_executor_free(e);
 }
 

@@ -120,6 +120,18 @@ static void test_all_layers_with_statistics_that_move(void **state)
         check_pattern("*", true);
 }
 
+/* Of which the head trains; the graph is the rig's. */
+static graft_graph *open_network(rig *r, const char *name, const char *head, int size)
+{
+    int matched;
+    graft_graph *graph;
+    assert_ok(graft_zoo_build(&graph, graft_zoo_row_of(graft_network_find(name)), 10, size));
+    graft_graph_mark(graph, head, true, &matched);
+    assert_int_equal(matched, 1);
+    rig_open(r, graph, 2);
+    return graph;
+}
+
 /* Networks of which Winograd's method has a part; with pictures of this size a part only of what it suits. */
 static void check_network(const char *name, const char *head, int size)
 {
@@ -127,11 +139,7 @@ static void check_network(const char *name, const char *head, int size)
     run u;
     int matched;
     char what[128];
-    graft_graph *graph;
-    assert_ok(graft_zoo_build(&graph, graft_zoo_row_of(graft_network_find(name)), 10, size));
-    graft_graph_mark(graph, head, true, &matched);
-    assert_int_equal(matched, 1);
-    rig_open(&r, graph, 2);
+    graft_graph *graph = open_network(&r, name, head, size);
     run_open(&u, &r, SLICE, false, false);
     snprintf(what, sizeof what, "%s: backbone", name);
     check_plan(graph, u.backbone, SLICE, what);
@@ -159,13 +167,8 @@ static void check_bf16(const char *name, const char *head, int size)
 {
     rig r;
     run u;
-    int matched;
     char what[128];
-    graft_graph *graph;
-    assert_ok(graft_zoo_build(&graph, graft_zoo_row_of(graft_network_find(name)), 10, size));
-    graft_graph_mark(graph, head, true, &matched);
-    assert_int_equal(matched, 1);
-    rig_open(&r, graph, 2);
+    graft_graph *graph = open_network(&r, name, head, size);
     r.precision = GRAFT_BF16;
     run_open(&u, &r, SLICE, false, false);
     snprintf(what, sizeof what, "%s: backbone in bf16", name);

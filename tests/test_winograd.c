@@ -58,24 +58,9 @@ static void open_rig(rig *r, const char *trains, bool smooth, bool direct)
 
 static void draw(float *pictures, int32_t *labels)
 {
-    graft_random random = graft_random_stream(1, GRAFT_RANDOM_TEST, "pictures", 0, 0);
-    for (int i = 0; i < PICTURES * 3 * SIDE * SIDE; i++)
-        pictures[i] = graft_random_normal(&random);
+    rig_draw(pictures, PICTURES * 3 * SIDE * SIDE, 1);
     for (int i = 0; i < PICTURES; i++)
         labels[i] = i % CLASSES;
-}
-
-static int winograd_steps(const graft_plan *plan, graft_phase phase)
-{
-    int count = 0;
-    for (size_t i = 0; plan && i < graft_plan_step_count(plan); i++) {
-        graft_plan_step step = graft_plan_step_at(plan, i);
-        bool is_winograd = strstr(step.implementation, "wino") != NULL;
-        count += is_winograd && step.phase == phase;
-        if (is_winograd)
-            assert_true(step.scratch > 0 && step.scratch <= step.live);
-    }
-    return count;
 }
 
 static void test_a_frozen_network(void **state)

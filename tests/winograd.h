@@ -1,9 +1,14 @@
-/* Whether this machine's oneDNN has Winograd's method, by asking as graft does. */
+/* Winograd's method: whether this machine's oneDNN has it, and where plans use it. The includer brings
+ * cmocka.
+ */
 #ifndef GRAFT_TESTS_WINOGRAD_H
 #define GRAFT_TESTS_WINOGRAD_H
 
-#include "kernels/kernel.h"
+#include <string.h>
 
+#include "plan/plan.h"
+
+/* By asking, as graft does. */
 static inline bool has_winograd(graft_device *device)
 {
     const graft_convolution c = {.batch = 4,
@@ -22,6 +27,19 @@ static inline bool has_winograd(graft_device *device)
                                  .pad_bottom = 1,
                                  .pad_right = 1};
     return graft_convolution_has_winograd(device, &c);
+}
+
+static inline int winograd_steps(const graft_plan *plan, graft_phase phase)
+{
+    int count = 0;
+    for (size_t i = 0; plan && i < graft_plan_step_count(plan); i++) {
+        graft_plan_step step = graft_plan_step_at(plan, i);
+        bool is_winograd = strstr(step.implementation, "wino") != NULL;
+        count += is_winograd && step.phase == phase;
+        if (is_winograd)
+            assert_true(step.scratch > 0 && step.scratch <= step.live);
+    }
+    return count;
 }
 
 #endif

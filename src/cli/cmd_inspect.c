@@ -27,8 +27,8 @@ static const option options[] = {
      .kind = OPTION_INTEGER, 1, 1024},
     {"kernels", KERNELS_WORDS, "rule", "with --plan: what computes convolutions, as in graft train",
      .kind = OPTION_WORD, .words = KERNELS_WORDS},
-    {"precision", "f32|bf16", "f32", "with --plan: of the frozen part, bf16 where it is faster here",
-     .kind = OPTION_WORD, .words = "f32|bf16"},
+    {"precision", PRECISION_WORDS, "f32", "with --plan: of the frozen part, bf16 where it is faster here",
+     .kind = OPTION_WORD, .words = PRECISION_WORDS},
     {"json", NULL, NULL, "one JSON object on stdout", FLAG},
     {.name = NULL},
 };

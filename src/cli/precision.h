@@ -6,6 +6,9 @@
 
 #include "cli/command.h"
 
+/* The words of --precision. */
+#define PRECISION_WORDS "f32|bf16"
+
 graft_dtype precision_asked(const arguments *given);
 void precision_say(graft_dtype asked, graft_dtype used);
 

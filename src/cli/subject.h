@@ -8,6 +8,7 @@
 #include <graft/model.h>
 
 #include "cli/command.h"
+#include "cli/precision.h"
 
 /* Their options, alike in both commands. */
 #define SUBJECT_OPTIONS                                                                                    \
@@ -25,11 +26,11 @@
          1,                                                                                                \
          1024},                                                                                            \
         {"precision",                                                                                      \
-         "f32|bf16",                                                                                       \
+         PRECISION_WORDS,                                                                                  \
          "f32",                                                                                            \
          "bf16 has 8 binary digits, and is used where it is faster here",                                  \
          .kind = OPTION_WORD,                                                                              \
-         .words = "f32|bf16"},                                                                             \
+         .words = PRECISION_WORDS},                                                                        \
     {                                                                                                      \
         "workers", "N", "min(4, threads)", "threads that decode pictures", .kind = OPTION_INTEGER, 0, 1024 \
     }

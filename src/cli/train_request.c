@@ -1,10 +1,10 @@
 /* The options of `graft train`, what they become, and which of them contradict each other. */
 #include "cli/train.h"
 
-#include "cli/precision.h"
-
 #include <stdlib.h>
 #include <string.h>
+
+#include "cli/precision.h"
 
 #define FLAG   .kind = OPTION_FLAG
 #define TEXT   .kind = OPTION_TEXT
@@ -61,9 +61,9 @@ const option train_options[] = {
      "what computes convolutions; rule: by Winograd's method or directly, by an estimate, the same on every "
      "run; measure: all are timed first, for seconds, and one that beats the rule's by a tenth is taken",
      WORDS = KERNELS_WORDS},
-    {"precision", "f32|bf16", "f32",
+    {"precision", PRECISION_WORDS, "f32",
      "of the frozen part; bf16 has 8 binary digits, and is used where it is faster here (AMX, AMD's AVX-512)",
-     WORDS = "f32|bf16"},
+     WORDS = PRECISION_WORDS},
     {"batch-norm", "still|train", "still",
      "batch norm in trained parts; still: running statistics are used and left alone", WORDS = "still|train"},
     {"val", "FRACTION|DIR", ".2, or DATA's own val folder",

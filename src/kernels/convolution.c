@@ -82,7 +82,7 @@ static double effort_of(const graft_kernel *kernel, const graft_convolution *c)
 {
     double macs = (double)c->batch * (double)(c->channels_out * c->height_out * c->width_out) *
                   (double)(c->channels_in / c->groups * c->kernel_height * c->kernel_width);
-    if (strstr(kernel->implementation, "wino"))
+    if (graft_kernel_is_winograd(kernel))
         return 0.55 * macs;
     if (graft_layout_is_channels_last(kernel->layouts[0]))
         return macs;

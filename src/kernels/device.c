@@ -271,3 +271,13 @@ void graft_kernel_free(graft_kernel *kernel)
     if (kernel)
         kernel->destroy(kernel);
 }
+
+bool graft_kernel_is_reference(const graft_kernel *kernel)
+{
+    return strstr(kernel->implementation, "ref") != NULL;
+}
+
+bool graft_kernel_is_winograd(const graft_kernel *kernel)
+{
+    return strstr(kernel->implementation, "wino") != NULL;
+}

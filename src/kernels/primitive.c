@@ -4,7 +4,6 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/memory.h"
 #include "base/status.h"
@@ -134,7 +133,7 @@ out:
 
 bool graft_primitive_refuse(graft_kernel **kernel)
 {
-    bool refused = strncmp((*kernel)->implementation, "ref", 3) == 0;
+    bool refused = graft_kernel_is_reference(*kernel);
     if (refused)
         graft_kernel_free(*kernel);
     return refused;

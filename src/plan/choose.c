@@ -47,7 +47,7 @@ static size_t references(const graft_plan *plan)
 {
     size_t count = 0;
     for (size_t i = 0; i < plan->step_count; i++)
-        count += strstr(plan->steps[i].kernel->implementation, "ref") != NULL;
+        count += graft_kernel_is_reference(plan->steps[i].kernel);
     return count;
 }
 
@@ -68,8 +68,9 @@ static graft_status compile_beside(graft_plan **out, const graft_plan_request *r
     return GRAFT_OK;
 }
 
-/* Direct, or in blocks: by Winograd's method if anything suits it. */
-static graft_status compile_by_rule(graft_plan **out, const graft_plan_request *request)
+/* What the rule takes, and behind it what it compared that with, or NULL: direct, and in blocks, by
+ * Winograd's method if anything suits it. */
+static graft_status compile_pair(graft_plan *pair[2], const graft_plan_request *request)
 {
     graft_plan *direct = NULL, *blocked = NULL;
     graft_status status = graft_plan_compile_as(&direct, request, GRAFT_KERNELS_DIRECT);
@@ -77,13 +78,25 @@ static graft_status compile_by_rule(graft_plan **out, const graft_plan_request *
         status = compile_beside(&blocked, request, GRAFT_KERNELS_WINOGRAD, direct);
     if (status == GRAFT_OK && !blocked)
         status = compile_beside(&blocked, request, GRAFT_KERNELS_BLOCKED, direct);
-    bool better = blocked && cost_of(blocked) < cost_of(direct);
-    graft_plan_free(better ? direct : blocked);
-    if (status == GRAFT_OK)
-        *out = better ? blocked : direct;
-    else
+    if (status != GRAFT_OK) {
         graft_plan_free(direct);
-    return status;
+        return status;
+    }
+    bool better = blocked && cost_of(blocked) < cost_of(direct);
+    pair[0] = better ? blocked : direct;
+    pair[1] = better ? direct : blocked;
+    return GRAFT_OK;
+}
+
+static graft_status compile_by_rule(graft_plan **out, const graft_plan_request *request)
+{
+    graft_plan *pair[2];
+    graft_status status = compile_pair(pair, request);
+    if (status != GRAFT_OK)
+        return status;
+    graft_plan_free(pair[1]);
+    *out = pair[0];
+    return GRAFT_OK;
 }
 
 static graft_status compile(graft_plan **plan, const graft_plan_request *request)
@@ -136,14 +149,22 @@ static void dispose(candidates *c)
     free(c->workspace);
 }
 
+static bool is_compiled(const candidates *c, graft_kernels kernels)
+{
+    for (int i = 0; i < c->count; i++)
+        if (c->plans[i]->kernels == kernels)
+            return true;
+    return false;
+}
+
 static graft_status compile_all(candidates *c, const graft_plan_request *request)
 {
     graft_status status;
-    GRAFT_TRY(compile_by_rule(&c->plans[0], request));
-    c->count = 1;
+    GRAFT_TRY(compile_pair(c->plans, request));
+    c->count = c->plans[1] ? 2 : 1;
     for (int i = 0; i < CANDIDATES; i++) {
         graft_kernels kernels = (graft_kernels)(GRAFT_KERNELS_DIRECT + i);
-        if (kernels == c->plans[0]->kernels)
+        if (is_compiled(c, kernels))
             continue;
         GRAFT_TRY(compile_beside(&c->plans[c->count], request, kernels, c->plans[0]));
         c->count += c->plans[c->count] != NULL;

@@ -3,7 +3,6 @@
 #include "plan/internal.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/memory.h"
 #include "base/status.h"
@@ -219,7 +218,7 @@ static void want_folded_gradients(graft_lowering *l)
 static bool computes_by_winograd(const graft_plan *plan)
 {
     for (size_t i = 0; i < plan->step_count; i++)
-        if (strstr(plan->steps[i].kernel->implementation, "wino"))
+        if (graft_kernel_is_winograd(plan->steps[i].kernel))
             return true;
     return false;
 }
@@ -229,14 +228,17 @@ static graft_status fail_without_winograd(void)
     return graft_fail(GRAFT_EUNSUPPORTED, "no convolution here suits Winograd's method");
 }
 
+static bool suits_winograd(graft_lowering *l, const graft_node *node)
+{
+    return l->in_part[node->index] && node->op->suits_winograd && node->op->suits_winograd(l, node);
+}
+
 static bool has_winograd(graft_lowering *l)
 {
     const graft_graph *graph = l->request->graph;
-    for (size_t i = 0; i < graph->count; i++) {
-        const graft_node *node = &graph->nodes[i];
-        if (l->in_part[i] && node->op->suits_winograd && node->op->suits_winograd(l, node))
+    for (size_t i = 0; i < graph->count; i++)
+        if (suits_winograd(l, &graph->nodes[i]))
             return true;
-    }
     return false;
 }
 
@@ -276,8 +278,7 @@ static bool gains_by_bf16(graft_lowering *l, graft_bf16 speed)
     for (size_t i = 0; i < graph->count; i++) {
         const graft_node *node = &graph->nodes[i];
         int64_t macs = l->in_part[i] && node->op->macs ? node->op->macs(node, node->input_shapes) : 0;
-        bool winograd = macs > 0 && speed == GRAFT_BF16_TWICE && node->op->suits_winograd &&
-                        node->op->suits_winograd(l, node);
+        bool winograd = speed == GRAFT_BF16_TWICE && suits_winograd(l, node);
         all += macs;
         gaining += node->op->computes_bf16 && !winograd ? macs : 0;
     }

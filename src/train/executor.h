@@ -93,6 +93,8 @@ graft_status graft_executor_plan(graft_executor *executor, graft_plan_part part,
 /* Where the options say so, times the kernels of the backbone's slice and of the training batch, and plans
  * them with those that are taken. Training is as it was at its beginning. */
 graft_status graft_executor_measure(graft_executor *executor);
+/* For rehearsals: numbers in all that crosses the cut. */
+void graft_executor_make_up_feeds(graft_executor *executor);
 /* What a training run needs, so that memory is known before it starts. */
 graft_status graft_executor_compile(graft_executor *executor);
 /* Training is over: what only runs plans is given back, and what was trained can still be read. */

@@ -8,13 +8,24 @@
 #include "base/memory.h"
 #include "ops/op.h"
 
+static void list_feeds(const graft_executor *e, float **inputs)
+{
+    for (int i = 0; i < e->cut_count; i++)
+        inputs[i] = e->cuts[i].feed;
+}
+
+void graft_executor_make_up_feeds(graft_executor *e)
+{
+    for (int i = 0; i < e->cut_count; i++)
+        graft_plan_make_up(e->cuts[i].feed, e->cuts[i].count * (size_t)e->capacity);
+}
+
 static graft_status bind_entry(graft_executor *e, const graft_plan_entry *entry)
 {
     if (e->gram && entry->part == GRAFT_PLAN_UPPER)
         return graft_plan_bind(entry->plan, e->workspace, e->gram->inputs);
     float *inputs[e->cut_count > 0 ? e->cut_count : 1];
-    for (int i = 0; i < e->cut_count; i++)
-        inputs[i] = e->cuts[i].feed;
+    list_feeds(e, inputs);
     return graft_plan_bind(entry->plan, e->workspace, inputs);
 }
 
@@ -76,19 +87,25 @@ out:
     return status;
 }
 
+/* NULL: not compiled yet. */
+static graft_plan *find_plan(const graft_executor *e, graft_plan_part part, bool training, int batch)
+{
+    for (size_t i = 0; i < e->plan_count; i++)
+        if (e->plans[i].part == part && e->plans[i].training == training && e->plans[i].batch == batch)
+            return e->plans[i].plan;
+    return NULL;
+}
+
 graft_status graft_executor_plan(graft_executor *e, graft_plan_part part, bool training, int batch,
                                  graft_plan **plan)
 {
-    graft_status status;
-    graft_plan_entry entry = {NULL, part, training, batch};
-    graft_plan_request request = request_of(e, part, training, batch);
-    for (size_t i = 0; i < e->plan_count; i++)
-        if (e->plans[i].part == part && e->plans[i].training == training && e->plans[i].batch == batch) {
-            *plan = e->plans[i].plan;
-            return GRAFT_OK;
-        }
-    GRAFT_TRY(graft_plan_compile(&entry.plan, &request));
-    GRAFT_TRY(add_plan(e, &entry));
+    graft_status status = GRAFT_OK;
+    graft_plan_entry entry = {find_plan(e, part, training, batch), part, training, batch};
+    if (!entry.plan) {
+        graft_plan_request request = request_of(e, part, training, batch);
+        GRAFT_TRY(graft_plan_compile(&entry.plan, &request));
+        GRAFT_TRY(add_plan(e, &entry));
+    }
     *plan = entry.plan;
 out:
     return status;
@@ -113,10 +130,8 @@ static graft_status measure(graft_executor *e, graft_plan_part part, bool traini
     float *inputs[e->cut_count > 0 ? e->cut_count : 1];
     if (!has_convolutions(e, part))
         return GRAFT_OK;
-    for (int i = 0; i < e->cut_count; i++) {
-        inputs[i] = e->cuts[i].feed;
-        graft_plan_make_up(inputs[i], e->cuts[i].count * (size_t)e->capacity);
-    }
+    list_feeds(e, inputs);
+    graft_executor_make_up_feeds(e);
     GRAFT_TRY(graft_plan_measure(&entry.plan, &e->choices[part], &request, inputs));
     GRAFT_TRY(add_plan(e, &entry));
     graft_executor_begin(e);
@@ -155,9 +170,9 @@ out:
 static graft_kernels_choice choice_of(const graft_executor *e, graft_plan_part part, bool training, int batch)
 {
     graft_kernels_choice choice = e->choices[part];
-    for (size_t i = 0; i < e->plan_count && choice.taken == GRAFT_KERNELS_RULE; i++)
-        if (e->plans[i].part == part && e->plans[i].training == training && e->plans[i].batch == batch)
-            choice.taken = choice.by_rule = graft_plan_kernels(e->plans[i].plan);
+    const graft_plan *plan = find_plan(e, part, training, batch);
+    if (choice.taken == GRAFT_KERNELS_RULE && plan)
+        choice.taken = choice.by_rule = graft_plan_kernels(plan);
     return choice;
 }
 

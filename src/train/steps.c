@@ -70,8 +70,7 @@ graft_status graft_executor_time_steps(graft_executor *e, int rounds)
     e->stage = GRAFT_STAGE_NONE;
     e->fresh = true;
     graft_device_enter(e->device);
-    for (int i = 0; i < e->cut_count; i++)
-        graft_plan_make_up(e->cuts[i].feed, e->cuts[i].count * (size_t)e->capacity);
+    graft_executor_make_up_feeds(e);
     for (size_t i = 0; i < e->plan_count; i++)
         GRAFT_TRY(graft_plan_time(e->plans[i].plan, rounds > 0 ? rounds : 1));
 out:
