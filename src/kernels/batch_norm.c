@@ -2,6 +2,11 @@
  * variance is the biased one. */
 #include "kernels/primitive.h"
 
+typedef struct description {
+    float epsilon;
+    bool still, training;
+} description;
+
 static unsigned flags(bool still)
 {
     return (unsigned)dnnl_use_scale | (unsigned)dnnl_use_shift |
@@ -9,12 +14,13 @@ static unsigned flags(bool still)
 }
 
 static graft_status make_forward(graft_kernel **kernel, graft_device *device, const graft_layout *x,
-                                 float epsilon, bool still, bool training)
+                                 const void *how)
 {
     graft_status status;
+    const description *d = how;
     dnnl_batch_normalization_desc_t operation;
-    graft_access statistics = still ? GRAFT_READS : GRAFT_WRITES;
-    dnnl_query_t query = still ? dnnl_query_src_md : dnnl_query_dst_md;
+    graft_access statistics = d->still ? GRAFT_READS : GRAFT_WRITES;
+    dnnl_query_t query = d->still ? dnnl_query_src_md : dnnl_query_dst_md;
     const graft_argument arguments[] = {
         {DNNL_ARG_SRC, dnnl_query_src_md, 0, GRAFT_READS},
         {DNNL_ARG_SCALE, dnnl_query_weights_md, 0, GRAFT_READS},
@@ -24,8 +30,8 @@ static graft_status make_forward(graft_kernel **kernel, graft_device *device, co
         {DNNL_ARG_DST, dnnl_query_dst_md, 0, GRAFT_WRITES},
     };
     GRAFT_TRY_DNNL(dnnl_batch_normalization_forward_desc_init(
-                       &operation, training ? dnnl_forward_training : dnnl_forward_inference, &x->descriptor,
-                       epsilon, flags(still)),
+                       &operation, d->training ? dnnl_forward_training : dnnl_forward_inference,
+                       &x->descriptor, d->epsilon, flags(d->still)),
                    "batch norm");
     GRAFT_TRY(graft_primitive_create(kernel, device, "batch norm", &operation, NULL, NULL, arguments, 6));
     (*kernel)->in_place = 5;
@@ -37,11 +43,7 @@ out:
 graft_status graft_batch_norm_forward(graft_kernel **kernel, graft_device *device, const graft_layout *x,
                                       float epsilon, bool still, bool training)
 {
-    graft_status status = make_forward(kernel, device, x, epsilon, still, training);
-    if (status != GRAFT_OK || graft_layout_type(x) == GRAFT_F32 || !graft_primitive_refuse(kernel))
-        return status;
-    status = graft_layout_like(device, x, graft_layout_shape(x), &x);
-    return status == GRAFT_OK ? make_forward(kernel, device, x, epsilon, still, training) : status;
+    return graft_primitive_make(kernel, device, x, make_forward, &(description){epsilon, still, training});
 }
 
 graft_status graft_batch_norm_backward(graft_kernel **kernel, graft_device *device, const graft_layout *x,
@@ -62,7 +64,7 @@ graft_status graft_batch_norm_backward(graft_kernel **kernel, graft_device *devi
         {DNNL_ARG_SHIFT, dnnl_query_weights_md, 0,
          GRAFT_READS}, /* demanded, though the gradient needs no beta */
     };
-    GRAFT_TRY(make_forward(&hint, device, x, epsilon, still, true));
+    GRAFT_TRY(make_forward(&hint, device, x, &(description){epsilon, still, true}));
     GRAFT_TRY_DNNL(dnnl_batch_normalization_backward_desc_init(&operation, dnnl_backward, &x->descriptor,
                                                                &x->descriptor, epsilon, flags(still)),
                    "batch norm, gradient");

@@ -61,12 +61,12 @@ static bool is_on_host(const graft_post_op *f, const graft_layout *x)
 }
 
 static graft_status make_forward(graft_kernel **kernel, graft_device *device, const graft_layout *x,
-                                 const graft_post_op *f)
+                                 const void *function)
 {
     graft_status status;
     dnnl_memory_desc_t row;
     dnnl_eltwise_desc_t operation;
-    algorithm a = algorithm_of(f);
+    algorithm a = algorithm_of(function);
     const graft_argument arguments[] = {
         {DNNL_ARG_SRC, dnnl_query_src_md, 0, GRAFT_READS},
         {DNNL_ARG_DST, dnnl_query_dst_md, 0, GRAFT_WRITES},
@@ -84,18 +84,10 @@ out:
 graft_status graft_elementwise_forward(graft_kernel **kernel, graft_device *device, const graft_layout *x,
                                        const graft_post_op *f)
 {
-    graft_status status;
-    bool host = is_on_host(f, x), bf16 = graft_layout_type(x) == GRAFT_BF16;
-    if (!host)
-        GRAFT_TRY(make_forward(kernel, device, x, f));
-    if (!host && !(bf16 && graft_primitive_refuse(kernel)))
-        return GRAFT_OK;
-    if (bf16)
-        GRAFT_TRY(graft_layout_like(device, x, graft_layout_shape(x), &x));
-    status = host ? graft_sigmoid_forward(kernel, x, f->function == GRAFT_HARD_SIGMOID)
-                  : make_forward(kernel, device, x, f);
-out:
-    return status;
+    if (!is_on_host(f, x))
+        return graft_primitive_make(kernel, device, x, make_forward, f);
+    graft_status status = graft_layout_like(device, x, graft_layout_shape(x), &x);
+    return status == GRAFT_OK ? graft_sigmoid_forward(kernel, x, f->function == GRAFT_HARD_SIGMOID) : status;
 }
 
 graft_status graft_elementwise_backward(graft_kernel **kernel, graft_device *device,
@@ -127,7 +119,8 @@ out:
     return status;
 }
 
-static graft_status make_add(graft_kernel **kernel, graft_device *device, const graft_layout *layout)
+static graft_status make_add(graft_kernel **kernel, graft_device *device, const graft_layout *x,
+                             const void *how)
 {
     graft_status status;
     dnnl_memory_desc_t row;
@@ -137,10 +130,11 @@ static graft_status make_add(graft_kernel **kernel, graft_device *device, const 
         {DNNL_ARG_SRC_1, dnnl_query_src_md, 1, GRAFT_READS},
         {DNNL_ARG_DST, dnnl_query_dst_md, 0, GRAFT_WRITES},
     };
-    GRAFT_TRY(describe_row(&row, layout));
+    (void)how;
+    GRAFT_TRY(describe_row(&row, x));
     GRAFT_TRY_DNNL(dnnl_binary_desc_init(&operation, dnnl_binary_add, &row, &row, &row), "add");
     GRAFT_TRY(graft_primitive_create(kernel, device, "add", &operation, NULL, NULL, arguments, 3));
-    set_layouts(*kernel, layout, 3);
+    set_layouts(*kernel, x, 3);
     (*kernel)->in_place_of = 0;
 out:
     return status;
@@ -148,9 +142,5 @@ out:
 
 graft_status graft_add(graft_kernel **kernel, graft_device *device, const graft_layout *layout)
 {
-    graft_status status = make_add(kernel, device, layout);
-    if (status != GRAFT_OK || graft_layout_type(layout) == GRAFT_F32 || !graft_primitive_refuse(kernel))
-        return status;
-    status = graft_layout_like(device, layout, graft_layout_shape(layout), &layout);
-    return status == GRAFT_OK ? make_add(kernel, device, layout) : status;
+    return graft_primitive_make(kernel, device, layout, make_add, NULL);
 }

@@ -75,20 +75,24 @@ out:
     return status;
 }
 
+typedef struct max_pool {
+    const graft_pool *pool;
+    bool training;
+} max_pool;
+
+static graft_status make_max_pool(graft_kernel **kernel, graft_device *device, const graft_layout *x,
+                                  const void *how)
+{
+    const max_pool *m = how;
+    description d = {.algorithm = dnnl_pooling_max};
+    graft_status status = describe(&d, device, x, graft_layout_type(x), m->pool);
+    return status == GRAFT_OK ? create_forward(kernel, device, &d, m->training) : status;
+}
+
 graft_status graft_max_pool(graft_kernel **kernel, graft_device *device, const graft_layout *x,
                             const graft_pool *pool, bool training)
 {
-    graft_status status;
-    description d = {.algorithm = dnnl_pooling_max};
-    graft_dtype type = graft_layout_type(x);
-    GRAFT_TRY(describe(&d, device, x, type, pool));
-    GRAFT_TRY(create_forward(kernel, device, &d, training));
-    if (type != GRAFT_F32 && graft_primitive_refuse(kernel)) {
-        GRAFT_TRY(describe(&d, device, x, GRAFT_F32, pool));
-        status = create_forward(kernel, device, &d, training);
-    }
-out:
-    return status;
+    return graft_primitive_make(kernel, device, x, make_max_pool, &(max_pool){pool, training});
 }
 
 graft_status graft_max_pool_backward(graft_kernel **kernel, graft_device *device, const graft_layout *x,

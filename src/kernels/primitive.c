@@ -139,6 +139,16 @@ bool graft_primitive_refuse(graft_kernel **kernel)
     return refused;
 }
 
+graft_status graft_primitive_make(graft_kernel **kernel, graft_device *device, const graft_layout *x,
+                                  graft_primitive_maker maker, const void *how)
+{
+    graft_status status = maker(kernel, device, x, how);
+    if (status != GRAFT_OK || graft_layout_type(x) == GRAFT_F32 || !graft_primitive_refuse(kernel))
+        return status;
+    status = graft_layout_like(device, x, graft_layout_shape(x), &x);
+    return status == GRAFT_OK ? maker(kernel, device, x, how) : status;
+}
+
 graft_status graft_primitive_describe(dnnl_primitive_desc_t *out, graft_device *device, const char *what,
                                       const void *operation, dnnl_primitive_attr_t attributes,
                                       const graft_kernel *hint)

@@ -79,6 +79,13 @@ size_t graft_primitive_scratch(const_dnnl_primitive_desc_t descriptor); /* bytes
 /* Takes a kernel of oneDNN's reference code away, and says so: plain C or another type is faster. */
 bool graft_primitive_refuse(graft_kernel **kernel);
 
+/* Makes a kernel for a tensor that lies as `x`; `how` is what else it has to know. */
+typedef graft_status (*graft_primitive_maker)(graft_kernel **kernel, graft_device *device,
+                                              const graft_layout *x, const void *how);
+/* Made for the type that x has; if that is bf16 and would be reference code, for the same form in f32. */
+graft_status graft_primitive_make(graft_kernel **kernel, graft_device *device, const graft_layout *x,
+                                  graft_primitive_maker maker, const void *how);
+
 /* A kernel from a primitive descriptor that exists already; it is taken over. */
 graft_status graft_primitive_wrap(graft_kernel **kernel, graft_device *device, const char *what,
                                   dnnl_primitive_desc_t descriptor, const graft_argument *arguments,
