@@ -24,7 +24,7 @@ static inline graft_status form_layout(const graft_lowering *l, form form, const
     if (form == SIXTEENS)
         return graft_layout_blocked(device, shape, 16, layout);
     if (form == LAST)
-        return graft_layout_channels_last(device, shape, layout);
+        return graft_layout_channels_last(device, shape, GRAFT_F32, layout);
     return graft_layout_plain(device, shape, layout);
 }
 

@@ -39,7 +39,7 @@ static const graft_layout *form(int number, const graft_shape *shape)
     if (number == 0)
         assert_ok(graft_layout_plain(device, shape, &layout));
     else if (number == 1)
-        assert_ok(graft_layout_channels_last(device, shape, &layout));
+        assert_ok(graft_layout_channels_last(device, shape, GRAFT_F32, &layout));
     else
         assert_ok(graft_layout_blocked(device, shape, 1 << number, &layout));
     return layout;

@@ -189,6 +189,10 @@ static void test_networks_in_bf16(void **state)
     check_bf16("squeezenet1_1", "classifier.1", 224);
     check_bf16("densenet121", "classifier", 224);
     check_bf16("shufflenet_v2_x1_0", "fc", 224);
+    check_bf16("efficientnet_b0", "classifier.1", 224);
+    check_bf16("regnet_y_400mf", "fc", 224);
+    check_bf16("mobilenet_v3_small", "classifier.3", 224);
+    check_bf16("convnext_tiny", "classifier.2", 224);
 }
 
 int main(void)

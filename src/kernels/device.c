@@ -193,11 +193,22 @@ graft_status graft_layout_intern(graft_device *device, const dnnl_memory_desc_t 
     return GRAFT_OK;
 }
 
-graft_status graft_layout_plain(graft_device *device, const graft_shape *shape, const graft_layout **layout)
+dnnl_data_type_t graft_descriptor_type(graft_dtype type)
+{
+    return type == GRAFT_BF16 ? dnnl_bf16 : dnnl_f32;
+}
+
+graft_status graft_layout_plain_of(graft_device *device, const graft_shape *shape, graft_dtype type,
+                                   const graft_layout **layout)
 {
     dnnl_memory_desc_t descriptor;
-    graft_status status = graft_descriptor_plain(&descriptor, shape->rank, shape->dims);
+    graft_status status = row_major(&descriptor, shape->rank, shape->dims, graft_descriptor_type(type));
     return status == GRAFT_OK ? graft_layout_intern(device, &descriptor, layout) : status;
+}
+
+graft_status graft_layout_plain(graft_device *device, const graft_shape *shape, const graft_layout **layout)
+{
+    return graft_layout_plain_of(device, shape, GRAFT_F32, layout);
 }
 
 graft_status graft_layout_blocked(graft_device *device, const graft_shape *shape, int64_t width,

@@ -35,21 +35,23 @@ const char *graft_device_library(void);
 /* Interned: two tensors lie alike if their layouts are the same pointer. Owned by the device. */
 typedef struct graft_layout graft_layout;
 
-/* f32, dense, row-major. */
+/* f32, dense, row-major; the same of a type, GRAFT_F32 or GRAFT_BF16. */
 graft_status graft_layout_plain(graft_device *device, const graft_shape *shape, const graft_layout **layout);
+graft_status graft_layout_plain_of(graft_device *device, const graft_shape *shape, graft_dtype type,
+                                   const graft_layout **layout);
 /* f32, (N, C, H, W) with `width` (8 or 16) channels side by side: nChw8c, nChw16c; the last block is padded.
  */
 graft_status graft_layout_blocked(graft_device *device, const graft_shape *shape, int64_t width,
                                   const graft_layout **layout);
-/* f32, (N, C, H, W) with the channels of a pixel side by side (nhwc). */
-graft_status graft_layout_channels_last(graft_device *device, const graft_shape *shape,
+/* (N, C, H, W) with the channels of a pixel side by side (nhwc). */
+graft_status graft_layout_channels_last(graft_device *device, const graft_shape *shape, graft_dtype type,
                                         const graft_layout **layout);
 /* f32, another shape (N, C, H, W) in the form of `like`: row-major, blocked by channels, channels last;
  * row-major where it is none of these. With `like`'s own shape: what a kernel that computes in f32 alone sees
  * of it, in bf16 or in a form of oneDNN's own as it may be. */
 graft_status graft_layout_like(graft_device *device, const graft_layout *like, const graft_shape *shape,
                                const graft_layout **layout);
-/* The same of this type; f32 where `like` has none of those forms. */
+/* The same of this type. */
 graft_status graft_layout_typed_like(graft_device *device, const graft_layout *like, const graft_shape *shape,
                                      graft_dtype type, const graft_layout **layout);
 const graft_shape *graft_layout_shape(const graft_layout *layout);
@@ -184,9 +186,16 @@ graft_status graft_average_pool(graft_kernel **kernel, graft_device *device, con
 graft_status graft_average_pool_backward(graft_kernel **kernel, graft_device *device, const graft_layout *x,
                                          const graft_pool *pool);
 
-/* All plain. 0 x (N, I), 1 weight (O, I), 2 bias (O), 3 y (N, O); with `residual` y is updated. */
-graft_status graft_linear_forward(graft_kernel **kernel, graft_device *device, int64_t batch, int64_t in,
-                                  int64_t out, bool residual, const graft_post_op *post_ops, int post_count);
+typedef struct graft_linear {
+    int64_t batch, in, out;
+    bool bf16;     /* x and weight; the bias and all sums are f32. Only without a backward */
+    graft_dtype y; /* with bf16: GRAFT_F32 or GRAFT_BF16 */
+} graft_linear;
+
+/* All plain, but in bf16 the weight, which is packed. 0 x (N, I), 1 weight (O, I), 2 bias (O), 3 y (N, O);
+ * with `residual` y is updated. */
+graft_status graft_linear_forward(graft_kernel **kernel, graft_device *device, const graft_linear *shape,
+                                  bool residual, const graft_post_op *post_ops, int post_count);
 /* 0 gradient of y, 1 weight, 2 gradient of x. */
 graft_status graft_linear_backward_data(graft_kernel **kernel, graft_device *device, int64_t batch,
                                         int64_t in, int64_t out);

@@ -1,6 +1,8 @@
 /* Forms of four-dimensional layouts. */
 #include "kernels/lanes.h"
 
+#include <string.h>
+
 #include "kernels/primitive.h"
 
 static int64_t block_of(const graft_layout *layout)
@@ -53,12 +55,11 @@ graft_lanes graft_lanes_of(const graft_layout *layout, int64_t widest)
     };
 }
 
-void graft_lanes_clear(const graft_lanes *lanes, int64_t group, float *y)
+void graft_lanes_clear(const graft_lanes *lanes, int64_t group, void *y, size_t size)
 {
     int64_t from = graft_lanes_in(lanes, group), to = graft_lanes_stored(lanes, group);
     for (int64_t p = 0; p < lanes->pixels && from < to; p++)
-        for (int64_t lane = from; lane < to; lane++)
-            y[p * lanes->pixel + lane] = 0.0F;
+        memset((char *)y + (size_t)(p * lanes->pixel + from) * size, 0, (size_t)(to - from) * size);
 }
 
 graft_status graft_layout_typed_like(graft_device *device, const graft_layout *like, const graft_shape *shape,
@@ -67,9 +68,8 @@ graft_status graft_layout_typed_like(graft_device *device, const graft_layout *l
     dnnl_memory_desc_t descriptor;
     bool known = like->form != dnnl_format_tag_undef && shape->rank == 4;
     if (!known)
-        return graft_layout_plain(device, shape, layout);
-    graft_status status =
-        graft_descriptor_of(&descriptor, shape, type == GRAFT_BF16 ? dnnl_bf16 : dnnl_f32, like->form);
+        return graft_layout_plain_of(device, shape, type, layout);
+    graft_status status = graft_descriptor_of(&descriptor, shape, graft_descriptor_type(type), like->form);
     return status == GRAFT_OK ? graft_layout_intern(device, &descriptor, layout) : status;
 }
 
@@ -79,11 +79,11 @@ graft_status graft_layout_like(graft_device *device, const graft_layout *like, c
     return graft_layout_typed_like(device, like, shape, GRAFT_F32, layout);
 }
 
-graft_status graft_layout_channels_last(graft_device *device, const graft_shape *shape,
+graft_status graft_layout_channels_last(graft_device *device, const graft_shape *shape, graft_dtype type,
                                         const graft_layout **layout)
 {
     dnnl_memory_desc_t descriptor;
-    graft_status status = graft_descriptor_of(&descriptor, shape, dnnl_f32, dnnl_nhwc);
+    graft_status status = graft_descriptor_of(&descriptor, shape, graft_descriptor_type(type), dnnl_nhwc);
     return status == GRAFT_OK ? graft_layout_intern(device, &descriptor, layout) : status;
 }
 

@@ -38,7 +38,7 @@ static inline int64_t graft_lanes_stored(const graft_lanes *lanes, int64_t group
     return group + 1 < lanes->groups ? lanes->lanes : lanes->stored;
 }
 
-/* Writes the zeros of a group whose pixels begin at `y`. */
-void graft_lanes_clear(const graft_lanes *lanes, int64_t group, float *y);
+/* Writes the zeros of a group whose pixels begin at `y`; elements have `size` bytes. */
+void graft_lanes_clear(const graft_lanes *lanes, int64_t group, void *y, size_t size);
 
 #endif

@@ -1,4 +1,5 @@
-/* The linear layer, y = x W^T + b, all of it row-major: what trains keeps the layout of the state dict. */
+/* The linear layer, y = x W^T + b, all of it row-major: what trains keeps the layout of the state dict. In
+ * bf16 nothing trains, and the weight has the layout that oneDNN likes best. */
 #include "kernels/primitive.h"
 
 /* Rows from which forward is oneDNN's product of matrices, of fewer its inner product. Of oneDNN 2.6 with
@@ -67,19 +68,45 @@ out:
     return status;
 }
 
-graft_status graft_linear_forward(graft_kernel **kernel, graft_device *device, int64_t batch, int64_t in,
-                                  int64_t out, bool residual, const graft_post_op *post_ops, int post_count)
+/* Of a packed weight oneDNN's inner product is the fastest with any number of rows, or as fast as its product
+ * of matrices: 8 rows of Linear(25088, 4096) take 10 ms (f32 23), ConvNeXt's 25088 of (384, 96) 1.0 against
+ * 2.2 (f32 7; two threads of a Xeon with AMX). */
+static graft_status create_bf16(graft_kernel **kernel, graft_device *device, const graft_linear *s,
+                                dnnl_primitive_attr_t attributes)
 {
     graft_status status;
     descriptors d;
+    GRAFT_TRY(graft_descriptor_of(&d.x, &GRAFT_SHAPE(s->batch, s->in), dnnl_bf16, dnnl_ab));
+    GRAFT_TRY(graft_descriptor_any(&d.weight, 2, (int64_t[]){s->out, s->in}, dnnl_bf16));
+    GRAFT_TRY(graft_descriptor_plain(&d.bias, 1, (int64_t[]){s->out}));
+    GRAFT_TRY(
+        graft_descriptor_of(&d.y, &GRAFT_SHAPE(s->batch, s->out), graft_descriptor_type(s->y), dnnl_ab));
+    GRAFT_TRY(create_inner_product(kernel, device, &d, attributes, dnnl_forward_inference));
+out:
+    return status;
+}
+
+static graft_status create_f32(graft_kernel **kernel, graft_device *device, const graft_linear *s,
+                               dnnl_primitive_attr_t attributes)
+{
+    descriptors d;
+    graft_status status = describe(&d, s->batch, s->in, s->out);
+    if (status != GRAFT_OK)
+        return status;
+    return s->batch >= PRODUCT ? create_product(kernel, device, &d, attributes)
+                               : create_inner_product(kernel, device, &d, attributes, dnnl_forward_inference);
+}
+
+graft_status graft_linear_forward(graft_kernel **kernel, graft_device *device, const graft_linear *shape,
+                                  bool residual, const graft_post_op *post_ops, int post_count)
+{
+    graft_status status;
     dnnl_primitive_attr_t attributes = NULL;
-    GRAFT_TRY(describe(&d, batch, in, out));
     GRAFT_TRY(graft_attributes_create(&attributes, residual, post_ops, post_count));
-    if (batch >= PRODUCT)
-        GRAFT_TRY(create_product(kernel, device, &d, attributes));
-    else
-        GRAFT_TRY(create_inner_product(kernel, device, &d, attributes, dnnl_forward_inference));
-    if (residual)
+    status = (shape->bf16 ? create_bf16 : create_f32)(kernel, device, shape, attributes);
+    if (shape->bf16 && status == GRAFT_OK && graft_primitive_refuse(kernel))
+        status = create_f32(kernel, device, shape, attributes);
+    if (status == GRAFT_OK && residual)
         (*kernel)->access[3] = GRAFT_UPDATES;
 out:
     if (attributes)

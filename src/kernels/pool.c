@@ -121,17 +121,17 @@ static bool is_even(const graft_pool_axis *axis)
     return axis->kernel > 0 && (axis->out - 1) * axis->stride + axis->kernel <= axis->in + 2 * axis->padding;
 }
 
-/* Means of whole pictures are few, and often what is kept: they are not rounded to bf16. */
-static graft_dtype type_of_average(const graft_layout *x, const graft_pool *pool)
+/* Means of whole pictures are few, and often what is kept: they are not rounded to bf16. oneDNN would. */
+static bool is_rounded(const graft_layout *x, const graft_pool *pool)
 {
-    return pool->height.out * pool->width.out == 1 ? GRAFT_F32 : graft_layout_type(x);
+    return graft_layout_type(x) == GRAFT_BF16 && pool->height.out * pool->width.out == 1;
 }
 
 static graft_status describe_average(description *d, graft_device *device, const graft_layout *x,
                                      const graft_pool *pool)
 {
     d->algorithm = pool->padding_counts ? dnnl_pooling_avg_include_padding : dnnl_pooling_avg_exclude_padding;
-    return describe(d, device, x, type_of_average(x, pool), pool);
+    return describe(d, device, x, graft_layout_type(x), pool);
 }
 
 graft_status graft_average_pool(graft_kernel **kernel, graft_device *device, const graft_layout *x,
@@ -139,7 +139,7 @@ graft_status graft_average_pool(graft_kernel **kernel, graft_device *device, con
 {
     graft_status status;
     description d;
-    if (is_large(pool) || !is_even(&pool->height) || !is_even(&pool->width))
+    if (is_rounded(x, pool) || is_large(pool) || !is_even(&pool->height) || !is_even(&pool->width))
         return graft_any_average_pool(kernel, device, x, pool);
     GRAFT_TRY(describe_average(&d, device, x, pool));
     GRAFT_TRY(create_forward(kernel, device, &d, false));

@@ -48,6 +48,7 @@ graft_status graft_primitive_fail(dnnl_status_t result, const char *what);
 graft_status graft_layout_intern(graft_device *device, const dnnl_memory_desc_t *descriptor,
                                  const graft_layout **layout);
 
+dnnl_data_type_t graft_descriptor_type(graft_dtype type); /* of f32 and bf16 */
 /* A descriptor whose layout oneDNN chooses, row-major, or of a form. */
 graft_status graft_descriptor_any(dnnl_memory_desc_t *descriptor, int rank, const int64_t *dims,
                                   dnnl_data_type_t type);

@@ -53,11 +53,24 @@ static graft_status view_rows(graft_lowering *l, graft_value *value)
     return graft_lowering_view(l, *value, &rows, value);
 }
 
+/* In bf16 what others read in the same plan is bf16 too; what leaves the plan is not rounded. */
+static graft_linear linear_of(graft_lowering *l, const graft_node *node)
+{
+    graft_shape shape_in = graft_lowering_input_shape(l, node, 0), shape_out = graft_lowering_shape(l, node);
+    graft_shape x = rows_of(&shape_in), y = rows_of(&shape_out);
+    bool bf16 = graft_lowering_uses_bf16(l);
+    return (graft_linear){.batch = x.dims[0],
+                          .in = x.dims[1],
+                          .out = y.dims[1],
+                          .bf16 = bf16,
+                          .y = bf16 && !graft_lowering_leaves(l, node) ? GRAFT_BF16 : GRAFT_F32};
+}
+
 static graft_status forward(graft_lowering *l, const graft_node *node)
 {
     graft_status status;
-    graft_shape shape_in = graft_lowering_input_shape(l, node, 0), shape_out = graft_lowering_shape(l, node);
-    graft_shape x = rows_of(&shape_in), y = rows_of(&shape_out);
+    graft_shape shape_out = graft_lowering_shape(l, node);
+    graft_linear linear = linear_of(l, node);
     graft_value residual = graft_lowering_residual(l, node);
     bool adds = residual != GRAFT_NO_VALUE;
     int count;
@@ -70,8 +83,7 @@ static graft_status forward(graft_lowering *l, const graft_node *node)
         GRAFT_TRY(view_rows(l, &values[3]));
     GRAFT_TRY(graft_lowering_parameter(l, node, "weight", &values[1]));
     GRAFT_TRY(graft_lowering_parameter(l, node, "bias", &values[2]));
-    GRAFT_TRY(graft_linear_forward(&kernel, graft_lowering_device(l), x.dims[0], x.dims[1], y.dims[1], adds,
-                                   post_ops, count));
+    GRAFT_TRY(graft_linear_forward(&kernel, graft_lowering_device(l), &linear, adds, post_ops, count));
     GRAFT_TRY(graft_lowering_emit(l, kernel, values));
     GRAFT_TRY(graft_lowering_view(l, values[3], &shape_out, &values[3]));
     graft_lowering_set_output(l, node, values[3]);
@@ -157,6 +169,7 @@ const graft_op graft_op_linear = {
     .initialize = initialize,
     .forward = forward,
     .backward = backward,
+    .computes_bf16 = true,
     .absorbs_affine = true,
     .takes_post_ops = true,
 };

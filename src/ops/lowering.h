@@ -25,8 +25,11 @@ bool graft_lowering_trains(const graft_lowering *lowering, const graft_node *nod
 bool graft_lowering_moves_statistics(const graft_lowering *lowering);
 /* How convolutions of this plan are computed: neither by rule nor by measurement. */
 graft_kernels graft_lowering_kernels(const graft_lowering *lowering);
-/* Convolutions of this plan compute in bf16: others get f32 by the layout that their kernels ask for. */
+/* Convolutions and linear layers of this plan compute in bf16; what has no kernels for that gets f32 by the
+ * layout that its kernels ask for. */
 bool graft_lowering_uses_bf16(const graft_lowering *lowering);
+/* What the node's group gives is read from outside the plan. */
+bool graft_lowering_leaves(const graft_lowering *lowering, const graft_node *node);
 /* The node's weight, as it is after folding, is another in every step of a training. */
 bool graft_lowering_weight_changes(const graft_lowering *lowering, const graft_node *node);
 /* Dropout and stochastic depth are on; the key and the counter of their numbers. */
@@ -59,7 +62,7 @@ graft_status graft_lowering_emit(graft_lowering *lowering, graft_kernel *kernel,
 /* A copy of a value in another layout, or the value itself where it has it. */
 graft_status graft_lowering_reorder(graft_lowering *lowering, graft_value value, const graft_layout *layout,
                                     graft_value *out);
-/* The same elements (row-major) as a tensor of another shape, plain. */
+/* The same elements (row-major) as a tensor of another shape, plain and of the same type. */
 graft_status graft_lowering_view(graft_lowering *lowering, graft_value value, const graft_shape *shape,
                                  graft_value *out);
 /* The same bytes, looked at in another layout of as many. */

@@ -21,12 +21,13 @@ static graft_status permute(graft_lowering *l, graft_value x, bool back, graft_v
 {
     graft_status status;
     graft_device *device = graft_lowering_device(l);
-    const int64_t *d = graft_layout_shape(graft_lowering_layout(l, x))->dims;
+    const graft_layout *from = graft_lowering_layout(l, x);
+    const int64_t *d = graft_layout_shape(from)->dims;
     graft_shape nchw = back ? GRAFT_SHAPE(d[0], d[3], d[1], d[2]) : GRAFT_SHAPE(d[0], d[1], d[2], d[3]);
     graft_shape nhwc = back ? GRAFT_SHAPE(d[0], d[1], d[2], d[3]) : GRAFT_SHAPE(d[0], d[2], d[3], d[1]);
     const graft_layout *last, *plain;
-    GRAFT_TRY(graft_layout_channels_last(device, &nchw, &last));
-    GRAFT_TRY(graft_layout_plain(device, &nhwc, &plain));
+    GRAFT_TRY(graft_layout_channels_last(device, &nchw, graft_layout_type(from), &last));
+    GRAFT_TRY(graft_layout_plain_of(device, &nhwc, graft_layout_type(from), &plain));
     GRAFT_TRY(graft_lowering_reorder(l, x, back ? plain : last, &x));
     GRAFT_TRY(graft_lowering_relabel(l, x, back ? last : plain, y));
 out:

@@ -37,6 +37,11 @@ bool graft_lowering_uses_bf16(const graft_lowering *l)
     return l->request->precision == GRAFT_BF16 && l->request->part == GRAFT_PLAN_BACKBONE;
 }
 
+bool graft_lowering_leaves(const graft_lowering *l, const graft_node *node)
+{
+    return l->visible[l->groups[node->index].last];
+}
+
 const graft_drop_source *graft_lowering_drop_source(const graft_lowering *l)
 {
     return l->request->drops;
@@ -254,9 +259,10 @@ graft_status graft_lowering_relabel(graft_lowering *l, graft_value v, const graf
 graft_status graft_lowering_view(graft_lowering *l, graft_value v, const graft_shape *shape, graft_value *out)
 {
     graft_status status;
-    const graft_layout *plain, *wanted;
-    GRAFT_TRY(graft_layout_plain(l->request->device, graft_layout_shape(l->plan->values[v].layout), &plain));
-    GRAFT_TRY(graft_layout_plain(l->request->device, shape, &wanted));
+    const graft_layout *from = l->plan->values[v].layout, *plain, *wanted;
+    graft_dtype type = graft_layout_type(from);
+    GRAFT_TRY(graft_layout_plain_of(l->request->device, graft_layout_shape(from), type, &plain));
+    GRAFT_TRY(graft_layout_plain_of(l->request->device, shape, type, &wanted));
     GRAFT_TRY(graft_lowering_reorder(l, v, plain, &v));
     status = graft_lowering_relabel(l, v, wanted, out);
 out:

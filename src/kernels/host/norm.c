@@ -8,6 +8,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "kernels/host/element.h"
 #include "kernels/lanes.h"
 
 enum { PARTS = 32 };
@@ -16,6 +17,7 @@ typedef struct norm {
     graft_host_kernel host;
     graft_lanes x;
     float epsilon;
+    bool half; /* x and y are bf16 */
 } norm;
 
 typedef struct statistics {
@@ -23,19 +25,23 @@ typedef struct statistics {
 } statistics;
 
 /* One pixel's channels, side by side in `row`. */
-static void gather(float *restrict row, const float *restrict x, const graft_lanes *at)
+static inline __attribute__((always_inline)) void gather(float *restrict row, const void *restrict x,
+                                                         const graft_lanes *at, bool half)
 {
     for (int64_t group = 0; group < at->groups; group++)
         for (int64_t lane = 0; lane < graft_lanes_in(at, group); lane++)
-            row[group * at->lanes + lane] = x[group * at->group + lane];
+            row[group * at->lanes + lane] = graft_element_get(x, group * at->group + lane, half);
 }
 
-static void scatter(float *restrict y, const float *restrict row, const graft_lanes *at)
+static inline __attribute__((always_inline)) void scatter(void *restrict y, const float *restrict row,
+                                                          const graft_lanes *at, bool half)
 {
     for (int64_t group = 0; group < at->groups; group++) {
         int64_t lanes = graft_lanes_in(at, group), stored = graft_lanes_stored(at, group);
-        for (int64_t lane = 0; lane < stored; lane++)
-            y[group * at->group + lane] = lane < lanes ? row[group * at->lanes + lane] : 0.0F;
+        for (int64_t lane = 0; lane < lanes; lane++)
+            graft_element_set(y, group * at->group + lane, row[group * at->lanes + lane], half);
+        for (int64_t lane = lanes; lane < stored; lane++)
+            graft_element_set(y, group * at->group + lane, 0.0F, half);
     }
 }
 
@@ -53,14 +59,25 @@ static inline __attribute__((always_inline)) statistics statistics_of(const floa
     return (statistics){mean, 1.0F / sqrtf(squares / (float)count + epsilon)};
 }
 
-__attribute__((target_clones("avx2", "default"))) static void normalize(float *restrict row, int64_t count,
-                                                                        float epsilon,
-                                                                        const float *restrict gamma,
-                                                                        const float *restrict beta)
+static inline __attribute__((always_inline)) void normalize_pixel(void *y, const void *x, float *restrict row,
+                                                                  const norm *self, bool half)
 {
-    statistics s = statistics_of(row, count, epsilon);
+    const float *restrict gamma = self->host.buffers[1], *restrict beta = self->host.buffers[2];
+    int64_t count = self->x.channels;
+    gather(row, x, &self->x, half);
+    statistics s = statistics_of(row, count, self->epsilon);
     for (int64_t i = 0; i < count; i++)
         row[i] = (row[i] - s.mean) * s.factor * gamma[i] + beta[i];
+    scatter(y, row, &self->x, half);
+}
+
+__attribute__((target_clones("avx2", "default"))) static void normalize(void *y, const void *x, float *row,
+                                                                        const norm *self)
+{
+    if (self->half)
+        normalize_pixel(y, x, row, self, true);
+    else
+        normalize_pixel(y, x, row, self, false);
 }
 
 /* `row` is x and becomes its gradient; the sums grow. */
@@ -95,17 +112,14 @@ static graft_status run_forward(graft_kernel *kernel)
 {
     const norm *self = (const norm *)kernel;
     const graft_lanes *at = &self->x;
-    const float *x = self->host.buffers[0], *gamma = self->host.buffers[1], *beta = self->host.buffers[2];
-    float *y = self->host.buffers[3];
-    int64_t pixels = at->samples * at->pixels;
+    const char *x = self->host.buffers[0];
+    char *y = self->host.buffers[3];
+    int64_t pixels = at->samples * at->pixels, size = (int64_t)graft_element_size(self->half);
 #pragma omp parallel for schedule(static)
     for (int64_t part = 0; part < PARTS; part++) {
         float *row = (float *)self->host.scratch + part * at->channels;
-        for (int64_t i = part * pixels / PARTS; i < (part + 1) * pixels / PARTS; i++) {
-            gather(row, x + offset_of(at, i), at);
-            normalize(row, at->channels, self->epsilon, gamma, beta);
-            scatter(y + offset_of(at, i), row, at);
-        }
+        for (int64_t i = part * pixels / PARTS; i < (part + 1) * pixels / PARTS; i++)
+            normalize(y + offset_of(at, i) * size, x + offset_of(at, i) * size, row, self);
     }
     return GRAFT_OK;
 }
@@ -119,10 +133,10 @@ static void differentiate_part(const norm *self, int64_t part)
     float *gamma_sum = row + 2 * count, *beta_sum = row + 3 * count;
     memset(gamma_sum, 0, sizeof(float) * 2 * (size_t)count);
     for (int64_t i = part * pixels / PARTS; i < (part + 1) * pixels / PARTS; i++) {
-        gather(row, (const float *)self->host.buffers[0] + offset_of(at, i), at);
-        gather(gradient, (const float *)self->host.buffers[1] + offset_of(at, i), at);
+        gather(row, (const float *)self->host.buffers[0] + offset_of(at, i), at, false);
+        gather(gradient, (const float *)self->host.buffers[1] + offset_of(at, i), at, false);
         differentiate(row, gradient, count, self->epsilon, self->host.buffers[2], gamma_sum, beta_sum);
-        scatter((float *)self->host.buffers[3] + offset_of(at, i), row, at);
+        scatter((float *)self->host.buffers[3] + offset_of(at, i), row, at, false);
     }
 }
 
@@ -167,10 +181,11 @@ static graft_status create(norm **out, graft_device *device, const graft_layout 
 {
     graft_status status;
     norm *self;
+    graft_dtype type = backward ? GRAFT_F32 : graft_layout_type(*x);
     if (last)
-        GRAFT_TRY(graft_layout_plain(device, graft_layout_shape(*x), x));
+        GRAFT_TRY(graft_layout_plain_of(device, graft_layout_shape(*x), type, x));
     else
-        GRAFT_TRY(graft_layout_like(device, *x, graft_layout_shape(*x), x));
+        GRAFT_TRY(graft_layout_typed_like(device, *x, graft_layout_shape(*x), type, x));
     graft_lanes lanes = last ? last_dimension(*x) : graft_lanes_of(*x, INT64_MAX);
     GRAFT_TRY(graft_layout_plain(device, &GRAFT_SHAPE(lanes.channels), row));
     GRAFT_TRY(graft_host_create(&self, sizeof *self,
@@ -178,6 +193,7 @@ static graft_status create(norm **out, graft_device *device, const graft_layout 
                                 backward ? run_backward : run_forward));
     self->x = lanes;
     self->epsilon = epsilon;
+    self->half = type == GRAFT_BF16;
     self->host.kernel.scratch = sizeof(float) * PARTS * (backward ? 4 : 1) * (size_t)lanes.channels;
     *out = self;
 out:

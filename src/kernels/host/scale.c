@@ -1,8 +1,8 @@
 /* y = x * s with one factor a channel, (C), or a sample and channel, (N, C, 1, 1): layer scale, squeeze and
  * excitation. And the factor's gradient, the sum of x * dY over what shares it. A thread owns its factors, so
  * the sums are the same with any number of threads. */
+#include "kernels/host/element.h"
 #include "kernels/host/host.h"
-
 #include "kernels/lanes.h"
 
 /* Lanes of a group, and pixels that are summed up before doubles take them. */
@@ -12,49 +12,76 @@ typedef struct scale {
     graft_host_kernel host;
     graft_lanes x;
     int64_t factors; /* of one sample, in memory; 0: all samples share them */
+    bool half;       /* x and y are bf16 */
 } scale;
 
-static inline __attribute__((always_inline)) void scale_pixels(float *y, const float *x, const float *factor,
-                                                               int64_t pixels, int64_t pixel, int64_t lanes)
+/* All lanes of a pixel are read before one is written: y may be x. */
+static inline __attribute__((always_inline)) void scale_pixels(void *y, const void *x, const float *factor,
+                                                               const graft_lanes *at, int64_t lanes,
+                                                               bool half)
 {
-    float own[WIDEST]; /* which y cannot overlap */
+    float own[WIDEST], products[WIDEST];
     for (int64_t lane = 0; lane < lanes; lane++)
         own[lane] = factor[lane];
-    for (int64_t p = 0; p < pixels; p++)
+    for (int64_t p = 0; p < at->pixels; p++) {
         for (int64_t lane = 0; lane < lanes; lane++)
-            y[p * pixel + lane] = x[p * pixel + lane] * own[lane];
+            products[lane] = graft_element_get(x, p * at->pixel + lane, half) * own[lane];
+        for (int64_t lane = 0; lane < lanes; lane++)
+            graft_element_set(y, p * at->pixel + lane, products[lane], half);
+    }
 }
 
-/* One group of one sample; a group of one lane is a row. */
-__attribute__((target_clones("avx2", "default"))) static void scale_group(float *y, const float *x,
-                                                                          const float *factor,
-                                                                          const graft_lanes *at,
-                                                                          int64_t lanes)
+static inline __attribute__((always_inline)) void scale_row(void *y, const void *x, float factor,
+                                                            int64_t pixels, bool half)
+{
+#pragma omp simd
+    for (int64_t p = 0; p < pixels; p++)
+        graft_element_set(y, p, graft_element_get(x, p, half) * factor, half);
+}
+
+/* With the usual numbers of lanes the compiler unrolls them. A group of one lane is a row. */
+static inline __attribute__((always_inline)) void scale_lanes(void *y, const void *x, const float *factor,
+                                                              const graft_lanes *at, int64_t lanes, bool half)
 {
     if (at->pixel == 1)
-        for (int64_t p = 0; p < at->pixels; p++)
-            y[p] = x[p] * factor[0];
+        scale_row(y, x, factor[0], at->pixels, half);
+    else if (lanes == WIDEST)
+        scale_pixels(y, x, factor, at, WIDEST, half);
     else if (lanes == 16)
-        scale_pixels(y, x, factor, at->pixels, at->pixel, 16);
+        scale_pixels(y, x, factor, at, 16, half);
     else if (lanes == 8)
-        scale_pixels(y, x, factor, at->pixels, at->pixel, 8);
+        scale_pixels(y, x, factor, at, 8, half);
     else
-        scale_pixels(y, x, factor, at->pixels, at->pixel, lanes);
+        scale_pixels(y, x, factor, at, lanes, half);
+}
+
+/* One group of one sample. */
+__attribute__((target_clones("avx2", "default"))) static void scale_group(void *y, const void *x,
+                                                                          const float *factor,
+                                                                          const graft_lanes *at,
+                                                                          int64_t lanes, bool half)
+{
+    if (half)
+        scale_lanes(y, x, factor, at, lanes, true);
+    else
+        scale_lanes(y, x, factor, at, lanes, false);
 }
 
 static graft_status run_forward(graft_kernel *kernel)
 {
     const scale *self = (const scale *)kernel;
     const graft_lanes *at = &self->x;
-    const float *x = self->host.buffers[0], *factors = self->host.buffers[1];
-    float *y = self->host.buffers[2];
+    const char *x = self->host.buffers[0];
+    const float *factors = self->host.buffers[1];
+    char *y = self->host.buffers[2];
+    int64_t size = (int64_t)graft_element_size(self->half);
 #pragma omp parallel for collapse(2) schedule(static)
     for (int64_t sample = 0; sample < at->samples; sample++)
         for (int64_t group = 0; group < at->groups; group++) {
-            int64_t offset = sample * at->sample + group * at->group;
+            int64_t offset = (sample * at->sample + group * at->group) * size;
             scale_group(y + offset, x + offset, factors + sample * self->factors + group * at->lanes, at,
-                        graft_lanes_in(at, group));
-            graft_lanes_clear(at, group, y + offset);
+                        graft_lanes_in(at, group), self->half);
+            graft_lanes_clear(at, group, y + offset, (size_t)size);
         }
     return GRAFT_OK;
 }
@@ -135,7 +162,7 @@ static graft_status run_reduce(graft_kernel *kernel)
     return GRAFT_OK;
 }
 
-static graft_status create(scale **out, graft_device *device, const graft_layout **x,
+static graft_status create(scale **out, graft_device *device, const graft_layout **x, graft_dtype type,
                            const graft_layout **factors, bool per_sample, const char *implementation,
                            graft_status (*run)(graft_kernel *kernel))
 {
@@ -143,10 +170,11 @@ static graft_status create(scale **out, graft_device *device, const graft_layout
     scale *self;
     const int64_t *dims = graft_layout_shape(*x)->dims;
     graft_shape row = per_sample ? GRAFT_SHAPE(dims[0], dims[1], 1, 1) : GRAFT_SHAPE(dims[1]);
-    GRAFT_TRY(graft_layout_like(device, *x, graft_layout_shape(*x), x));
+    GRAFT_TRY(graft_layout_typed_like(device, *x, graft_layout_shape(*x), type, x));
     GRAFT_TRY(graft_layout_like(device, *x, &row, factors));
     GRAFT_TRY(graft_host_create(&self, sizeof *self, implementation, run));
     self->x = graft_lanes_of(*x, WIDEST);
+    self->half = type == GRAFT_BF16;
     self->factors = per_sample ? graft_lanes_of(*factors, WIDEST).sample : 0;
     *out = self;
 out:
@@ -157,7 +185,8 @@ graft_status graft_scale(graft_kernel **out, graft_device *device, const graft_l
 {
     scale *self;
     const graft_layout *factors;
-    graft_status status = create(&self, device, &x, &factors, per_sample, "host:scale", run_forward);
+    graft_status status =
+        create(&self, device, &x, graft_layout_type(x), &factors, per_sample, "host:scale", run_forward);
     if (status != GRAFT_OK)
         return status;
     graft_host_slot(&self->host, 0, GRAFT_READS, x);
@@ -174,7 +203,8 @@ graft_status graft_scale_backward(graft_kernel **out, graft_device *device, cons
 {
     scale *self;
     const graft_layout *factors;
-    graft_status status = create(&self, device, &x, &factors, per_sample, "host:scale_backward", run_reduce);
+    graft_status status =
+        create(&self, device, &x, GRAFT_F32, &factors, per_sample, "host:scale_backward", run_reduce);
     if (status != GRAFT_OK)
         return status;
     graft_host_slot(&self->host, 0, GRAFT_READS, x);

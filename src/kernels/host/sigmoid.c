@@ -38,7 +38,8 @@ static graft_status run_forward(graft_kernel *kernel)
     float *y = self->host.buffers[1];
     (self->hard ? hard_sigmoids : sigmoids)(y, self->host.buffers[0], self->count);
     for (int64_t sample = 0; sample < at->samples && self->padded; sample++)
-        graft_lanes_clear(at, at->groups - 1, y + graft_lanes_at(at, sample, (at->groups - 1) * at->lanes));
+        graft_lanes_clear(at, at->groups - 1, y + graft_lanes_at(at, sample, (at->groups - 1) * at->lanes),
+                          sizeof *y);
     return GRAFT_OK;
 }
 
