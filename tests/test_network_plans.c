@@ -163,6 +163,21 @@ static void test_networks_in_which_methods_mix(void **state)
     check_network("densenet121", "classifier", 96);
 }
 
+/* Where the processor has tiles they do all that they can: what multiplies without groups. */
+static void check_tiles(const graft_graph *graph, const graft_plan *plan, const char *what)
+{
+    for (size_t i = 0; i < graft_plan_step_count(plan); i++) {
+        graft_plan_step step = graft_plan_step_at(plan, i);
+        const graft_node *node = graft_graph_find(graph, step.node);
+        if (step.reorders || !node || !node->op->computes_bf16)
+            continue;
+        const graft_conv2d_attributes *a = node->attributes;
+        bool grouped = node->op == &graft_op_conv2d && a->groups > 1;
+        if (!grouped && !strstr(step.implementation, "amx"))
+            fail_msg("%s: %s runs in %s", what, step.node, step.implementation);
+    }
+}
+
 static void check_bf16(const char *name, const char *head, int size)
 {
     rig r;
@@ -173,6 +188,8 @@ static void check_bf16(const char *name, const char *head, int size)
     run_open(&u, &r, SLICE, false, false);
     snprintf(what, sizeof what, "%s: backbone in bf16", name);
     check_plan(graph, u.backbone, SLICE, what);
+    if (graft_device_bf16() == GRAFT_BF16_TILES)
+        check_tiles(graph, u.backbone, what);
     run_close(&u);
     rig_close(&r);
 }

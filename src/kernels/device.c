@@ -292,3 +292,8 @@ bool graft_kernel_is_winograd(const graft_kernel *kernel)
 {
     return strstr(kernel->implementation, "wino") != NULL;
 }
+
+bool graft_kernel_uses_tiles(const graft_kernel *kernel)
+{
+    return strstr(kernel->implementation, "amx") != NULL;
+}

@@ -87,9 +87,10 @@ struct graft_kernel {
 graft_status graft_kernel_bind(graft_kernel *kernel, void *const *buffers, void *scratch);
 graft_status graft_kernel_run(graft_kernel *kernel);
 void graft_kernel_free(graft_kernel *kernel); /* NULL is legal */
-/* By its implementation: it is oneDNN's slow reference code; it computes by Winograd's method. */
+/* By its implementation: it is oneDNN's slow reference code; it computes by Winograd's method; by AMX. */
 bool graft_kernel_is_reference(const graft_kernel *kernel);
 bool graft_kernel_is_winograd(const graft_kernel *kernel);
+bool graft_kernel_uses_tiles(const graft_kernel *kernel);
 
 /* ---- oneDNN's kernels: slots are numbered in the order of the comment ---- */
 
