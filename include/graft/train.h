@@ -126,9 +126,10 @@ GRAFT_API graft_status graft_executor_create(graft_executor **executor, graft_mo
                                              const graft_executor_options *options);
 GRAFT_API void graft_executor_free(graft_executor *executor); /* drops what was trained; NULL is legal */
 
-/* What the convolutions of the frozen part are computed in: GRAFT_BF16 where that was asked for and makes the
- * frozen part of this model clearly faster on this machine (on processors with AMX, and by AMD with AVX-512,
- * unless Winograd's method computes most of it), GRAFT_F32 otherwise. What leaves the frozen part is f32. */
+/* What convolutions and linear layers of the frozen part are computed in: GRAFT_BF16 where that was asked for
+ * and makes the frozen part of this model clearly faster on this machine (on processors with AMX, and by AMD
+ * with AVX-512, unless Winograd's method computes most of it), GRAFT_F32 otherwise. What leaves the frozen
+ * part is f32. */
 GRAFT_API graft_dtype graft_executor_precision(const graft_executor *executor);
 
 /* Bytes, as planned. Kept features grow with the pictures: `features_each` for one view (with its products,

@@ -266,10 +266,10 @@ out:
     return status;
 }
 
-/* What gains are the convolutions; with AVX-512 alone not those by Winograd's method, which saves as much in
- * f32. Zen 5, two threads, f32 by the rule and bf16 in ms: ResNet50 (16 pictures) 251 and 155, Lite0 (16) 42
- * and 22, Inception v3 (8) 202 and 108; VGG16 (8), nearly all Winograd, 257 and 276; ConvNeXt (8), nearly all
- * linear layers, 207 and 207. */
+/* What gains are convolutions and linear layers; with AVX-512 alone not those by Winograd's method, which
+ * saves as much in f32. Zen 5, two threads, f32 by the rule and bf16 in ms: ResNet50 (16 pictures) 251 and
+ * 155, Lite0 (16) 42 and 22, Inception v3 (8) 202 and 108; VGG16 (8), nearly all Winograd, 257 and 276. With
+ * AMX no network was slower: docs/performance.md. */
 static bool gains_by_bf16(graft_lowering *l, graft_bf16 speed)
 {
     enum { PARTS = 3 };

@@ -25,7 +25,7 @@ typedef struct graft_plan_request {
     bool training; /* with loss and backward */
     graft_loss loss;
     float label_smoothing; /* of cross-entropy */
-    graft_dtype precision; /* of the backbone's convolutions: f32, or bf16 as far as oneDNN has it */
+    graft_dtype precision; /* of what multiplies in the backbone: f32, or bf16 as far as oneDNN has it */
     graft_kernels kernels;
     bool move_statistics;           /* training batch norm uses the batch's statistics */
     const graft_drop_source *drops; /* NULL: dropout and stochastic depth are the identity */
