@@ -3,7 +3,7 @@ import re
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 VGG16_MACS, VGG16_FIRST = 15.346e9, 86.7e6  # of the features of one picture; of its first convolution
-WINOGRAD = 4                                # as many times fewer multiplications: F(4x4, 3x3), oneDNN's
+WINOGRAD = 4                                # as many times fewer multiplications: F(4x4, 3x3)
 
 
 def time_of(seconds):

@@ -56,12 +56,11 @@ static inline graft_sgd_options graft_sgd(float rate, float momentum)
 /* How the convolutions of a plan are computed, and how what lies between them is laid out: each way has its
  * price at its borders with others, so one is taken for a whole plan, the backbone's or that of training.
  *
- * The rule estimates, and asks this machine only which of oneDNN's kernels it has: the same plan every time.
+ * The rule estimates, and asks this machine only which kernels it has: the same plan every time.
  * One picture alone goes direct. A measurement times all ways in turns, and takes another than the rule's
  * where that is faster by more than a tenth. Direct ones have the layouts that oneDNN likes best, one by one.
  * Winograd's method is for 3x3 windows with stride 1, 64 input channels or more and enough pixels (2e-6 from
- * direct), all of the plan in blocks of channels; where this machine's oneDNN has no such kernel it is
- * direct. The last two are direct in one layout for all. */
+ * direct), all of the plan in blocks of channels; with neither AVX2 nor AVX-512 it is direct. The last two are direct in one layout for all. */
 typedef enum graft_kernels {
     GRAFT_KERNELS_RULE = 0,
     GRAFT_KERNELS_MEASURE,

@@ -1,16 +1,11 @@
-/* Convolutions, directly or by Winograd's method (Lavin and Gray, "Fast algorithms for convolutional neural
- * networks", 2016), which does a 3x3 convolution with a fourth of the multiplications. oneDNN has it for
- * AVX-512 and only in some of its versions: it is asked for and, where it is refused, the direct kernel
- * stands in. */
+/* Convolutions: oneDNN's, which are direct, or by Winograd's method in C (Lavin and Gray, "Fast algorithms
+ * for convolutional neural networks", 2016), which does a 3x3 convolution with a fourth of the
+ * multiplications. */
 #include "kernels/primitive.h"
 
 #include <string.h>
 
 #include "base/status.h"
-
-/* What Winograd's method may take beside its tensors: transformed inputs and outputs, all of a batch at once,
- * would become the larger part of a training's memory. */
-enum { SCRATCH_MOST = 256 << 20 };
 
 typedef struct descriptors {
     dnnl_memory_desc_t x, weight, bias, y;
@@ -31,7 +26,9 @@ static dnnl_format_tag_t tag_of(graft_form form, int64_t channels)
     case GRAFT_FORM_CHANNELS_LAST:
         return dnnl_nhwc;
     case GRAFT_FORM_BLOCKED:
-        return channels <= GRAFT_PICTURE_CHANNELS ? dnnl_nchw : dnnl_nChw16c;
+        return channels <= GRAFT_PICTURE_CHANNELS ? dnnl_nchw
+               : graft_device_lanes() == 8        ? dnnl_nChw8c
+                                                  : dnnl_nChw16c;
     case GRAFT_FORM_ANY:
         break;
     }
@@ -59,27 +56,12 @@ out:
     return status;
 }
 
-static dnnl_alg_kind_t method_of(const graft_convolution *c)
-{
-    return c->winograd ? dnnl_convolution_winograd : dnnl_convolution_direct;
-}
-
-/* A kernel by Winograd's method was refused, or is not taken: the direct one stands in. */
-static bool is_refused(graft_status status, graft_kernel *kernel)
-{
-    if (status == GRAFT_OK && kernel->scratch > SCRATCH_MOST) {
-        graft_kernel_free(kernel);
-        return true;
-    }
-    return status == GRAFT_EUNSUPPORTED;
-}
-
-/* As measured on a Zen 5 with AVX-512 over the layers of ResNet50, GoogLeNet and EfficientNet-Lite0:
- * Winograd's method took .5 to .6 of the time; in blocks of channels a direct convolution took 1.07 of the
- * time that it took with channels last where its window is larger than 1x1, 1.3 with a stride, and .88 where
- * it is 1x1. On a Xeon with AMX a convolution in bf16 by its tiles took .16 to .37 of the time in f32, over
- * the layers of a network (ResNet50, DenseNet121, SqueezeNet 1.1, MobileNetV2, EfficientNet-Lite0); in blocks
- * oneDNN has none by tiles, and took 6 times as long. */
+/* As measured on a Zen 5 and a Xeon with AVX-512 over the layers of VGG16, ResNet50, GoogLeNet and
+ * EfficientNet-Lite0: Winograd's method took .4 to .6 of the time; in blocks of channels a direct convolution
+ * took 1.07 of the time that it took with channels last where its window is larger than 1x1, 1.3 with a
+ * stride, and .88 where it is 1x1. On a Xeon with AMX a convolution in bf16 by its tiles took .16 to .37 of
+ * the time in f32, over the layers of a network (ResNet50, DenseNet121, SqueezeNet 1.1, MobileNetV2,
+ * EfficientNet-Lite0); in blocks oneDNN has none by tiles, and took 6 times as long. */
 static double effort_of(const graft_kernel *kernel, const graft_convolution *c)
 {
     double macs = (double)c->batch * (double)(c->channels_out * c->height_out * c->width_out) *
@@ -105,76 +87,55 @@ static graft_status hand_over(graft_kernel **kernel, graft_status status, graft_
     return GRAFT_OK;
 }
 
-static graft_convolution directly(const graft_convolution *c)
-{
-    graft_convolution direct = *c;
-    direct.winograd = false;
-    return direct;
-}
-
-static graft_status describe_forward(dnnl_primitive_desc_t *descriptor, graft_device *device,
-                                     const graft_convolution *c, bool bias, bool residual,
-                                     const graft_post_op *post_ops, int post_count, bool training)
+static graft_status make_forward(graft_kernel **kernel, graft_device *device, const graft_convolution *c,
+                                 bool bias, bool residual, const graft_post_op *post_ops, int post_count,
+                                 bool training)
 {
     graft_status status;
     descriptors d;
     dnnl_convolution_desc_t operation;
     dnnl_primitive_attr_t attributes = NULL;
-    GRAFT_TRY(describe(&d, c));
-    GRAFT_TRY_DNNL(dnnl_convolution_forward_desc_init(
-                       &operation, training ? dnnl_forward_training : dnnl_forward_inference, method_of(c),
-                       &d.x, &d.weight, bias ? &d.bias : NULL, &d.y, d.strides, d.pad_begin, d.pad_end),
-                   "convolution");
-    GRAFT_TRY(graft_attributes_create(&attributes, residual, post_ops, post_count));
-    GRAFT_TRY(graft_primitive_describe(descriptor, device, "convolution", &operation, attributes, NULL));
-out:
-    if (attributes)
-        dnnl_primitive_attr_destroy(attributes);
-    return status;
-}
-
-static graft_status make_forward(graft_kernel **kernel, graft_device *device, const graft_convolution *c,
-                                 bool bias, bool residual, const graft_post_op *post_ops, int post_count,
-                                 bool training)
-{
-    dnnl_primitive_desc_t descriptor;
     const graft_argument arguments[] = {
         {DNNL_ARG_SRC, dnnl_query_src_md, 0, GRAFT_READS},
         {DNNL_ARG_WEIGHTS, dnnl_query_weights_md, 0, GRAFT_READS},
         {DNNL_ARG_BIAS, dnnl_query_weights_md, 1, bias ? GRAFT_READS : GRAFT_UNUSED},
         {DNNL_ARG_DST, dnnl_query_dst_md, 0, residual ? GRAFT_UPDATES : GRAFT_WRITES},
     };
-    graft_status status =
-        describe_forward(&descriptor, device, c, bias, residual, post_ops, post_count, training);
-    return status == GRAFT_OK ? graft_primitive_wrap(kernel, device, "convolution", descriptor, arguments, 4)
-                              : status;
+    GRAFT_TRY(describe(&d, c));
+    GRAFT_TRY_DNNL(dnnl_convolution_forward_desc_init(
+                       &operation, training ? dnnl_forward_training : dnnl_forward_inference,
+                       dnnl_convolution_direct, &d.x, &d.weight, bias ? &d.bias : NULL, &d.y, d.strides,
+                       d.pad_begin, d.pad_end),
+                   "convolution");
+    GRAFT_TRY(graft_attributes_create(&attributes, residual, post_ops, post_count));
+    GRAFT_TRY(
+        graft_primitive_create(kernel, device, "convolution", &operation, attributes, NULL, arguments, 4));
+out:
+    if (attributes)
+        dnnl_primitive_attr_destroy(attributes);
+    return status;
+}
+
+static bool by_winograd(const graft_convolution *c)
+{
+    return c->winograd && graft_convolution_suits_winograd(c);
 }
 
 graft_status graft_convolution_forward(graft_kernel **kernel, graft_device *device,
                                        const graft_convolution *c, bool bias, bool residual,
                                        const graft_post_op *post_ops, int post_count, bool training)
 {
-    graft_convolution direct = directly(c), single = *c;
+    graft_convolution single = *c;
     graft_kernel *made = NULL;
-    graft_status status = make_forward(&made, device, c, bias, residual, post_ops, post_count, training);
+    graft_status status;
     single.bf16 = false;
-    if (c->winograd && is_refused(status, made))
-        status = make_forward(&made, device, &direct, bias, residual, post_ops, post_count, training);
-    else if (c->bf16 && status == GRAFT_OK && graft_primitive_refuse(&made))
+    if (by_winograd(c) && graft_winograd_applies(post_ops, post_count))
+        status = graft_winograd_forward(&made, device, c, bias, residual, post_ops, post_count);
+    else
+        status = make_forward(&made, device, c, bias, residual, post_ops, post_count, training);
+    if (c->bf16 && status == GRAFT_OK && graft_primitive_refuse(&made))
         status = make_forward(&made, device, &single, bias, residual, post_ops, post_count, training);
     return hand_over(kernel, status, made, c);
-}
-
-bool graft_convolution_has_winograd(graft_device *device, const graft_convolution *c)
-{
-    graft_convolution asked = *c;
-    dnnl_primitive_desc_t descriptor;
-    asked.winograd = true;
-    if (describe_forward(&descriptor, device, &asked, true, false, NULL, 0, false) != GRAFT_OK)
-        return false;
-    bool fits = graft_primitive_scratch(descriptor) <= SCRATCH_MOST;
-    dnnl_primitive_desc_destroy(descriptor);
-    return fits;
 }
 
 static graft_status make_backward_data(graft_kernel **kernel, graft_device *device,
@@ -191,8 +152,9 @@ static graft_status make_backward_data(graft_kernel **kernel, graft_device *devi
     };
     GRAFT_TRY(describe(&d, c));
     GRAFT_TRY(make_forward(&hint, device, c, false, false, NULL, 0, true));
-    GRAFT_TRY_DNNL(dnnl_convolution_backward_data_desc_init(&operation, method_of(c), &d.x, &d.weight, &d.y,
-                                                            d.strides, d.pad_begin, d.pad_end),
+    GRAFT_TRY_DNNL(dnnl_convolution_backward_data_desc_init(&operation, dnnl_convolution_direct, &d.x,
+                                                            &d.weight, &d.y, d.strides, d.pad_begin,
+                                                            d.pad_end),
                    "convolution, gradient of the input");
     GRAFT_TRY(graft_primitive_create(kernel, device, "convolution, gradient of the input", &operation, NULL,
                                      hint, arguments, 3));
@@ -204,11 +166,9 @@ out:
 graft_status graft_convolution_backward_data(graft_kernel **kernel, graft_device *device,
                                              const graft_convolution *c)
 {
-    graft_convolution direct = directly(c);
     graft_kernel *made = NULL;
-    graft_status status = make_backward_data(&made, device, c);
-    if (c->winograd && is_refused(status, made))
-        status = make_backward_data(&made, device, &direct);
+    graft_status status = by_winograd(c) ? graft_winograd_backward_data(&made, device, c)
+                                         : make_backward_data(&made, device, c);
     return hand_over(kernel, status, made, c);
 }
 
@@ -236,9 +196,9 @@ static graft_status make_backward_weights(graft_kernel **kernel, graft_device *d
     };
     GRAFT_TRY(describe(&d, c));
     GRAFT_TRY(make_forward(&hint, device, c, bias, false, NULL, 0, true));
-    GRAFT_TRY_DNNL(dnnl_convolution_backward_weights_desc_init(&operation, method_of(c), &d.x, &d.weight,
-                                                               bias ? &d.bias : NULL, &d.y, d.strides,
-                                                               d.pad_begin, d.pad_end),
+    GRAFT_TRY_DNNL(dnnl_convolution_backward_weights_desc_init(&operation, dnnl_convolution_direct, &d.x,
+                                                               &d.weight, bias ? &d.bias : NULL, &d.y,
+                                                               d.strides, d.pad_begin, d.pad_end),
                    "convolution, gradient of the weights");
     GRAFT_TRY(graft_primitive_create(&made, device, "convolution, gradient of the weights", &operation, NULL,
                                      hint, arguments, 4));
@@ -256,10 +216,8 @@ out:
 graft_status graft_convolution_backward_weights(graft_kernel **kernel, graft_device *device,
                                                 const graft_convolution *c, bool bias)
 {
-    graft_convolution direct = directly(c);
     graft_kernel *made = NULL;
-    graft_status status = make_backward_weights(&made, device, c, bias);
-    if (c->winograd && is_refused(status, made))
-        status = make_backward_weights(&made, device, &direct, bias);
+    graft_status status = by_winograd(c) ? graft_winograd_backward_weights(&made, device, c, bias)
+                                         : make_backward_weights(&made, device, c, bias);
     return hand_over(kernel, status, made, c);
 }

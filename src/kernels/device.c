@@ -85,6 +85,16 @@ static bool has(dnnl_cpu_isa_t wanted)
     return ((unsigned)dnnl_get_effective_cpu_isa() & (unsigned)wanted) == (unsigned)wanted;
 }
 
+int graft_device_lanes(void)
+{
+    return has(dnnl_cpu_isa_avx512_core) ? 16 : has(dnnl_cpu_isa_avx2) ? 8 : 0;
+}
+
+int graft_device_threads(const graft_device *device)
+{
+    return device->threads;
+}
+
 /* On whose cores the instruction for bf16, which does twice the multiply-adds of that for f32, runs as often
  * as that: measured on Zen 5. Of other processors that have it without AMX no gain is known. */
 static bool is_amd(void)
@@ -163,11 +173,11 @@ static dnnl_format_tag_t form_of(const graft_layout *layout)
     return dnnl_format_tag_undef;
 }
 
-graft_status graft_layout_intern(graft_device *device, const dnnl_memory_desc_t *descriptor,
-                                 const graft_layout **out)
+static graft_status intern(graft_device *device, const dnnl_memory_desc_t *descriptor,
+                           graft_transformed transformed, const graft_layout **out)
 {
     for (const graft_layout *known = device->layouts; known; known = known->next)
-        if (dnnl_memory_desc_equal(&known->descriptor, descriptor)) {
+        if (known->transformed == transformed && dnnl_memory_desc_equal(&known->descriptor, descriptor)) {
             *out = known;
             return GRAFT_OK;
         }
@@ -176,6 +186,7 @@ graft_status graft_layout_intern(graft_device *device, const dnnl_memory_desc_t 
     if (status != GRAFT_OK)
         return status;
     layout->descriptor = *descriptor;
+    layout->transformed = transformed;
     layout->shape.rank = descriptor->ndims;
     memcpy(layout->shape.dims, descriptor->dims, sizeof(int64_t) * (size_t)descriptor->ndims);
     layout->bytes = dnnl_memory_desc_get_size(descriptor);
@@ -185,7 +196,7 @@ graft_status graft_layout_intern(graft_device *device, const dnnl_memory_desc_t 
         free(layout);
         return status;
     }
-    layout->plain = dnnl_memory_desc_equal(&plain, descriptor);
+    layout->plain = transformed == GRAFT_NOT_TRANSFORMED && dnnl_memory_desc_equal(&plain, descriptor);
     layout->form = form_of(layout);
     layout->next = device->layouts;
     device->layouts = layout;
@@ -196,6 +207,23 @@ graft_status graft_layout_intern(graft_device *device, const dnnl_memory_desc_t 
 dnnl_data_type_t graft_descriptor_type(graft_dtype type)
 {
     return type == GRAFT_BF16 ? dnnl_bf16 : dnnl_f32;
+}
+
+graft_status graft_layout_intern(graft_device *device, const dnnl_memory_desc_t *descriptor,
+                                 const graft_layout **layout)
+{
+    return intern(device, descriptor, GRAFT_NOT_TRANSFORMED, layout);
+}
+
+graft_status graft_layout_winograd(graft_device *device, int64_t channels_in, int64_t channels_out,
+                                   bool turned, const graft_layout **layout)
+{
+    enum { POINTS = 36 };
+    dnnl_memory_desc_t descriptor;
+    graft_status status =
+        graft_descriptor_plain(&descriptor, 3, (int64_t[]){POINTS, channels_out, channels_in});
+    graft_transformed transformed = turned ? GRAFT_WINOGRAD_TURNED : GRAFT_WINOGRAD;
+    return status == GRAFT_OK ? intern(device, &descriptor, transformed, layout) : status;
 }
 
 graft_status graft_layout_plain_of(graft_device *device, const graft_shape *shape, graft_dtype type,
@@ -233,6 +261,8 @@ size_t graft_layout_bytes(const graft_layout *layout)
 const char *graft_layout_name(const graft_layout *layout)
 {
     bool half = graft_layout_type(layout) == GRAFT_BF16;
+    if (layout->transformed != GRAFT_NOT_TRANSFORMED)
+        return "winograd";
     switch (layout->form) {
     case dnnl_nchw:
         return half ? "nchw bf16" : "nchw";

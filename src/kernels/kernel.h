@@ -113,7 +113,7 @@ typedef struct graft_post_op {
 /* How a convolution's input and output lie. */
 typedef enum graft_form {
     GRAFT_FORM_ANY = 0,      /* oneDNN chooses */
-    GRAFT_FORM_BLOCKED,      /* nChw16c, as Winograd's method wants it; a picture stays row-major */
+    GRAFT_FORM_BLOCKED,      /* nChw16c, nChw8c with shorter vectors; a picture stays row-major */
     GRAFT_FORM_CHANNELS_LAST /* nhwc */
 } graft_form;
 
@@ -122,7 +122,7 @@ typedef struct graft_convolution {
     int64_t kernel_height, kernel_width, stride, groups;
     int64_t pad_top, pad_left, pad_bottom, pad_right;
     graft_form form;
-    bool winograd; /* by Winograd's method where oneDNN has it here, directly elsewhere */
+    bool winograd; /* by Winograd's method where it suits, directly elsewhere */
     bool bf16;     /* x, weight and y; the bias and all sums are f32. Only without a backward, and directly */
 } graft_convolution;
 
@@ -137,8 +137,8 @@ graft_status graft_convolution_backward_data(graft_kernel **kernel, graft_device
 /* 0 x, 1 gradient of y, 2 gradient of weight, 3 gradient of bias (with `bias`). */
 graft_status graft_convolution_backward_weights(graft_kernel **kernel, graft_device *device,
                                                 const graft_convolution *shape, bool bias);
-/* Whether oneDNN has Winograd's method for this convolution on this machine: found by asking for it. */
-bool graft_convolution_has_winograd(graft_device *device, const graft_convolution *shape);
+/* Whether this convolution can be computed by Winograd's method on this machine. */
+bool graft_convolution_suits_winograd(const graft_convolution *shape);
 /* The shape in which a convolution's weight is handed over: five-dimensional with groups. */
 graft_shape graft_convolution_weight_shape(const graft_convolution *shape);
 

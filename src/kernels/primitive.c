@@ -87,7 +87,7 @@ out:
     return status;
 }
 
-size_t graft_primitive_scratch(const_dnnl_primitive_desc_t descriptor)
+static size_t scratch_of(const_dnnl_primitive_desc_t descriptor)
 {
     const dnnl_memory_desc_t *scratch = dnnl_primitive_desc_query_md(descriptor, dnnl_query_scratchpad_md, 0);
     return scratch ? dnnl_memory_desc_get_size(scratch) : 0;
@@ -95,7 +95,7 @@ size_t graft_primitive_scratch(const_dnnl_primitive_desc_t descriptor)
 
 static graft_status add_scratch(primitive_kernel *self, graft_device *device)
 {
-    self->kernel.scratch = graft_primitive_scratch(self->descriptor);
+    self->kernel.scratch = scratch_of(self->descriptor);
     if (self->kernel.scratch == 0)
         return GRAFT_OK;
     return add_memory(self, device, &self->scratch, DNNL_ARG_SCRATCHPAD,
@@ -149,9 +149,10 @@ graft_status graft_primitive_make(graft_kernel **kernel, graft_device *device, c
     return status == GRAFT_OK ? maker(kernel, device, x, how) : status;
 }
 
-graft_status graft_primitive_describe(dnnl_primitive_desc_t *out, graft_device *device, const char *what,
-                                      const void *operation, dnnl_primitive_attr_t attributes,
-                                      const graft_kernel *hint)
+/* `attributes` and `hint` may be NULL. */
+static graft_status describe(dnnl_primitive_desc_t *out, graft_device *device, const char *what,
+                             const void *operation, dnnl_primitive_attr_t attributes,
+                             const graft_kernel *hint)
 {
     graft_status status;
     dnnl_primitive_attr_t own = NULL;
@@ -171,7 +172,7 @@ graft_status graft_primitive_create(graft_kernel **out, graft_device *device, co
                                     const graft_kernel *hint, const graft_argument *arguments, int count)
 {
     dnnl_primitive_desc_t descriptor;
-    graft_status status = graft_primitive_describe(&descriptor, device, what, operation, attributes, hint);
+    graft_status status = describe(&descriptor, device, what, operation, attributes, hint);
     return status == GRAFT_OK ? graft_primitive_wrap(out, device, what, descriptor, arguments, count)
                               : status;
 }

@@ -8,8 +8,18 @@
 
 #include "kernels/kernel.h"
 
+/* What a layout's numbers are beside a tensor's own: weights (channels of y, channels of x, 3, 3) as
+ * Winograd's method multiplies by them, (36, channels of y, channels of x) in an order of its own; `turned`:
+ * of the convolution that goes back from y's gradient to x's. */
+typedef enum graft_transformed {
+    GRAFT_NOT_TRANSFORMED = 0,
+    GRAFT_WINOGRAD,
+    GRAFT_WINOGRAD_TURNED
+} graft_transformed;
+
 struct graft_layout {
     dnnl_memory_desc_t descriptor;
+    graft_transformed transformed;
     graft_shape shape;
     size_t bytes;
     bool plain;
@@ -49,6 +59,13 @@ graft_status graft_layout_intern(graft_device *device, const dnnl_memory_desc_t 
                                  const graft_layout **layout);
 
 dnnl_data_type_t graft_descriptor_type(graft_dtype type); /* of f32 and bf16 */
+/* The layout of transformed weights. */
+graft_status graft_layout_winograd(graft_device *device, int64_t channels_in, int64_t channels_out,
+                                   bool turned, const graft_layout **layout);
+/* Numbers of f32 in a vector of this machine, as far as there is code in C for it: 16, 8, or 0 for none. */
+int graft_device_lanes(void);
+int graft_device_threads(const graft_device *device);
+
 /* A descriptor whose layout oneDNN chooses, row-major, or of a form. */
 graft_status graft_descriptor_any(dnnl_memory_desc_t *descriptor, int rank, const int64_t *dims,
                                   dnnl_data_type_t type);
@@ -70,13 +87,6 @@ graft_status graft_primitive_create(graft_kernel **kernel, graft_device *device,
                                     const void *operation, dnnl_primitive_attr_t attributes,
                                     const graft_kernel *hint, const graft_argument *arguments, int count);
 
-/* Only the primitive descriptor, the caller's to destroy: whether oneDNN has such a kernel, and the scratch
- * memory that it wants; no code is generated. */
-graft_status graft_primitive_describe(dnnl_primitive_desc_t *descriptor, graft_device *device,
-                                      const char *what, const void *operation,
-                                      dnnl_primitive_attr_t attributes, const graft_kernel *hint);
-size_t graft_primitive_scratch(const_dnnl_primitive_desc_t descriptor); /* bytes */
-
 /* Takes a kernel of oneDNN's reference code away, and says so: plain C or another type is faster. */
 bool graft_primitive_refuse(graft_kernel **kernel);
 
@@ -91,6 +101,21 @@ graft_status graft_primitive_make(graft_kernel **kernel, graft_device *device, c
 graft_status graft_primitive_wrap(graft_kernel **kernel, graft_device *device, const char *what,
                                   dnnl_primitive_desc_t descriptor, const graft_argument *arguments,
                                   int count);
+
+/* Winograd's method in C (host/winograd.c), of convolutions that suit it (graft_convolution_suits_winograd);
+ * slots as graft_convolution_forward's and so on, the weight in graft_layout_winograd. */
+graft_status graft_winograd_forward(graft_kernel **kernel, graft_device *device,
+                                    const graft_convolution *shape, bool bias, bool residual,
+                                    const graft_post_op *post_ops, int post_count);
+/* Whether it can apply these as it writes. */
+bool graft_winograd_applies(const graft_post_op *post_ops, int post_count);
+graft_status graft_winograd_backward_data(graft_kernel **kernel, graft_device *device,
+                                          const graft_convolution *shape);
+/* The weight's gradient is plain. */
+graft_status graft_winograd_backward_weights(graft_kernel **kernel, graft_device *device,
+                                             const graft_convolution *shape, bool bias);
+/* 0 weights, plain, 1 the same transformed. */
+graft_status graft_winograd_weights(graft_kernel **kernel, const graft_layout *from, const graft_layout *to);
 
 /* Attributes with the caller's scratch memory and, where wanted, what a convolution applies as it writes. */
 graft_status graft_attributes_create(dnnl_primitive_attr_t *attributes, bool residual,

@@ -11,6 +11,8 @@ graft_status graft_reorder(graft_kernel **kernel, graft_device *device, const gr
         {DNNL_ARG_FROM, dnnl_query_src_md, 0, GRAFT_READS},
         {DNNL_ARG_TO, dnnl_query_dst_md, 0, GRAFT_WRITES},
     };
+    if (to->transformed != GRAFT_NOT_TRANSFORMED)
+        return graft_winograd_weights(kernel, from, to);
     GRAFT_TRY(graft_attributes_create(&attributes, false, NULL, 0));
     GRAFT_TRY_DNNL(dnnl_reorder_primitive_desc_create(&descriptor, &from->descriptor, device->engine,
                                                       &to->descriptor, device->engine, attributes),

@@ -145,15 +145,15 @@ static bool stays_last(graft_lowering *l, const graft_node *node, const graft_co
 static bool suits(const graft_convolution *c)
 {
     enum { CHANNELS = 64, PIXELS = 1024 };
-    return c->kernel_height == 3 && c->kernel_width == 3 && c->stride == 1 && c->groups == 1 &&
-           c->channels_in >= CHANNELS && c->batch * c->height_out * c->width_out >= PIXELS;
+    return graft_convolution_suits_winograd(c) && c->channels_in >= CHANNELS &&
+           c->batch * c->height_out * c->width_out >= PIXELS;
 }
 
 static bool suits_winograd(graft_lowering *l, const graft_node *node)
 {
     graft_shape x = graft_lowering_input_shape(l, node, 0);
     graft_convolution c = geometry(node->attributes, &x);
-    return suits(&c) && graft_convolution_has_winograd(graft_lowering_device(l), &c);
+    return suits(&c);
 }
 
 static graft_convolution convolution_of(graft_lowering *l, const graft_node *node)
@@ -171,13 +171,6 @@ static graft_convolution convolution_of(graft_lowering *l, const graft_node *nod
     return c;
 }
 
-/* Of a weight that changes oneDNN's kernel for training transforms it itself as it runs; packing it for the
- * other one would take longer than the convolution. */
-static bool is_as_in_training(graft_lowering *l, const graft_node *node, const graft_convolution *c)
-{
-    return has_backward(l, node) || (c->winograd && graft_lowering_weight_changes(l, node));
-}
-
 static graft_status forward(graft_lowering *l, const graft_node *node)
 {
     graft_status status;
@@ -193,8 +186,7 @@ static graft_status forward(graft_lowering *l, const graft_node *node)
     if (bias)
         GRAFT_TRY(graft_lowering_parameter(l, node, "bias", &values[2]));
     GRAFT_TRY(graft_convolution_forward(&kernel, graft_lowering_device(l), &c, bias,
-                                        residual != GRAFT_NO_VALUE, post_ops, count,
-                                        is_as_in_training(l, node, &c)));
+                                        residual != GRAFT_NO_VALUE, post_ops, count, has_backward(l, node)));
     GRAFT_TRY(graft_lowering_emit(l, kernel, values));
     graft_lowering_set_output(l, node, values[3]);
 out:

@@ -260,7 +260,7 @@ static graft_status lower(graft_lowering *l)
         GRAFT_TRY(lower_backward(l));
     }
     if (l->plan->kernels == GRAFT_KERNELS_WINOGRAD && !computes_by_winograd(l->plan))
-        return fail_without_winograd(); /* oneDNN has it, but not with what is fused behind it */
+        return fail_without_winograd(); /* it suits, but not with what is fused behind it */
     status = graft_plan_place(l->plan);
 out:
     return status;
