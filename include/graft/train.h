@@ -59,8 +59,9 @@ static inline graft_sgd_options graft_sgd(float rate, float momentum)
  * The rule estimates, and asks this machine only which kernels it has: the same plan every time.
  * One picture alone goes direct. A measurement times all ways in turns, and takes another than the rule's
  * where that is faster by more than a tenth. Direct ones have the layouts that oneDNN likes best, one by one.
- * Winograd's method is for 3x3 windows with stride 1, 64 input channels or more and enough pixels (2e-6 from
- * direct), all of the plan in blocks of channels; with neither AVX2 nor AVX-512 it is direct. The last two are direct in one layout for all. */
+ * Winograd's method is for 3x3 windows with stride 1, 32 input channels or more and enough pixels (2e-6 from
+ * direct), all of the plan in blocks of channels; with neither AVX2 nor AVX-512 it is direct. The last two
+ * are direct in one layout for all. */
 typedef enum graft_kernels {
     GRAFT_KERNELS_RULE = 0,
     GRAFT_KERNELS_MEASURE,

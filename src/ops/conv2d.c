@@ -141,10 +141,11 @@ static bool stays_last(graft_lowering *l, const graft_node *node, const graft_co
            (depthwise || (!has_backward(l, node) && c->channels_in * c->width_in <= ROW));
 }
 
-/* Fewer pixels do not repay reading the transformed weights, which are four times as large. */
+/* Fewer pixels do not repay reading the transformed weights, which are four times as large; fewer channels do
+ * not repay transforming the pixels. */
 static bool suits(const graft_convolution *c)
 {
-    enum { CHANNELS = 64, PIXELS = 1024 };
+    enum { CHANNELS = 32, PIXELS = 768 };
     return graft_convolution_suits_winograd(c) && c->channels_in >= CHANNELS &&
            c->batch * c->height_out * c->width_out >= PIXELS;
 }
