@@ -20,15 +20,18 @@ graft_shape graft_convolution_weight_shape(const graft_convolution *c)
                        c->kernel_width);
 }
 
+static dnnl_format_tag_t blocks_here(void)
+{
+    return graft_device_lanes() == 8 ? dnnl_nChw8c : dnnl_nChw16c;
+}
+
 static dnnl_format_tag_t tag_of(graft_form form, int64_t channels)
 {
     switch (form) {
     case GRAFT_FORM_CHANNELS_LAST:
         return dnnl_nhwc;
     case GRAFT_FORM_BLOCKED:
-        return channels <= GRAFT_PICTURE_CHANNELS ? dnnl_nchw
-               : graft_device_lanes() == 8        ? dnnl_nChw8c
-                                                  : dnnl_nChw16c;
+        return channels <= GRAFT_PICTURE_CHANNELS ? dnnl_nchw : blocks_here();
     case GRAFT_FORM_ANY:
         break;
     }
