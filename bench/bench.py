@@ -1,4 +1,4 @@
-"""How fast graft is beside others: fills bench/results/MACHINE.json and the table in docs/performance.md, row by row.
+"""How fast graft is beside others: fills bench/results/MACHINE.json and its table in docs/performance.md, row by row.
 
 The sides of a row take turns (A B A B), a probe of the machine's speed around each sample. Rows that are named are
 measured and take the place of what was there; the others stay as they were. See README.md. Run it on an idle machine."""
@@ -111,7 +111,7 @@ def main():
         result["rows"] = {row: result["rows"][row] for row in rows.ROWS if row in result["rows"]}
         write(path, json.dumps(result, indent=1) + "\n")
         print("    " + table.sentence(result["rows"][name]), flush=True)
-    table.fill(given.table, result)
+    table.fill(given.table, given.results)
 
 
 def write(path, text):

@@ -149,16 +149,20 @@ def family(network, batch):
     return sides
 
 
-def bf16(network, batch):
+def bf16(network, batch, *features):
+    """`features`: the word for graft, the option of the others where the features alone are computed."""
+    word, options = features[:1], features[1:]
+
     def sides(place):
         if not place.takes_bf16(network):
-            return "no AMX here"
-        result = {"graft": graft_loop(place, "bf16", network, batch)}
+            return "f32 is as fast here"
+        result = {"graft": graft_loop(place, "bf16", network, batch, *word)}
         for peer in place.torch():
-            result["%s, autocast" % NAMES[peer]] = torch_loop(peer, place, "forward", network, batch, "bf16")
+            result["%s, autocast" % NAMES[peer]] = torch_loop(peer, place, "forward", network, batch, "bf16", *options)
         if "openvino" in place.present:
             result[NAMES["openvino"]] = Loop([peers.python_of("openvino"), script("peer_onnx.py"), "openvino",
-                                              place.onnx(network), batch, place.threads, size_of(network), "--bf16"], "openvino")
+                                              place.onnx(network, *options), batch, place.threads, size_of(network),
+                                              "--bf16"], "openvino")
         return result
     return sides
 
@@ -171,12 +175,12 @@ def one_and_two(*words):
 # ---- Whole processes
 
 
-def graft_chapter(place, cache):
+def graft_chapter(place, cache, *options):
     words = [place.graft, "train", os.path.join(place.photographs(), "train"), "--model", "vgg16", "--weights",
              place.weights(), "--head", "linear(4096) relu dropout(0.5) linear", "--start", "pytorch", "--epochs", "10",
              "--batch", "32", "--lr", ".001", "--schedule", "constant", "--weight-decay", "0", "--augment", "none",
              "--val", "0", "--threads", place.threads, "--out", os.path.join(place.work, "chapter"), "--force", "--quiet"]
-    return words + place.cache(cache)
+    return [*words, *place.cache(cache), *options]
 
 
 def chapter_side(place, peer, way):
@@ -189,6 +193,8 @@ def chapter(place):
     sides = {"graft": Whole(graft_chapter(place, "memory"), "graft")}
     if place.knows("--cache"):
         sides[AGAIN] = Whole(graft_chapter(place, "disk"), "graft", "features on disk from the run before")
+    if place.takes_bf16("vgg16"):
+        sides["graft, the frozen part in bf16"] = Whole(graft_chapter(place, "memory", "--precision", "bf16"), "graft")
     for peer in place.torch()[-1:]:
         for way, name in (("written", "as the chapter has it"), ("tuned", "tuned"), ("kept", "features kept by hand")):
             sides["%s, %s" % (NAMES[peer], name)] = chapter_side(place, peer, way)
@@ -276,6 +282,7 @@ for network, title in NETWORKS.items():
     for batch in (1, 16):
         ROWS["%s-%d" % (network, batch)] = Row("%s, forward, batch %d" % (title, batch), forward(network, batch),
                                                "1.5x PyTorch's best, 1x OpenVINO")
+ROWS["vgg16-bf16"] = Row("VGG16 features, batch 8, bf16", bf16("vgg16", 8, "features", "--features"), "1x the best", "")
 for network, title in NETWORKS.items():
     ROWS[network + "-bf16"] = Row("%s, forward, batch 16, bf16" % title, bf16(network, 16), "1x the best", "")
 for network in FAMILIES:

@@ -1,4 +1,8 @@
-"""The table in docs/performance.md, out of results/MACHINE.json: between two marks, so that the words around it stay."""
+"""The tables in docs/performance.md, one a machine, out of results/: between two marks, so that the words around them
+stay."""
+import glob
+import json
+import os
 import re
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
@@ -48,8 +52,8 @@ def line(row):
 
 def about(result):
     machine, peers = result["machine"], result["peers"]
-    lines = ["%s, %d cores, %.0f GB, %s." % (machine["processor"], machine["cores"], machine["memory"] / 1e9,
-                                             ", ".join(machine["instructions"]))]
+    lines = ["### %s" % machine["processor"], "", "%d cores, %.0f GB, %s." % (
+        machine["cores"], machine["memory"] / 1e9, ", ".join(machine["instructions"]))]
     for name, said in peers.items():
         words = ", ".join("%s %s" % (key, " ".join(map(str, value)) if isinstance(value, list) else value)
                           for key, value in said.items() if key not in ("processor", "environment") and value)
@@ -89,10 +93,20 @@ def markdown(result):
     return "\n".join(lines + [""] + floor(result))
 
 
-def fill(path, result):
+def of_machines(folder):
+    """What is in results/ of this program's (others keep theirs there too), by file name."""
+    for path in sorted(glob.glob(os.path.join(folder, "*.json"))):
+        with open(path, encoding="utf-8") as stream:
+            result = json.load(stream)
+        if "machine" in result and "rows" in result:
+            yield result
+
+
+def fill(path, folder):
     with open(path, encoding="utf-8") as stream:
         text = stream.read()
+    tables = "\n\n".join(markdown(result) for result in of_machines(folder))
     text = re.sub(re.escape(BEGIN) + ".*" + re.escape(END),
-                  lambda _: "%s\n%s\n%s" % (BEGIN, markdown(result), END), text, flags=re.S)
+                  lambda _: "%s\n%s\n%s" % (BEGIN, tables, END), text, flags=re.S)
     with open(path, "w", encoding="utf-8") as stream:
         stream.write(text)
