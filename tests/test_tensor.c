@@ -56,7 +56,7 @@ static void check_conversion(graft_dtype dtype, const void *bytes, size_t size, 
     graft_tensor *tensor;
     memcpy(unaligned + 1, bytes, size);
     graft_tensor_view view = {"t", dtype, GRAFT_SHAPE(count), unaligned + 1, size};
-    assert_int_equal(graft_tensor_from_view(&tensor, &view), GRAFT_OK);
+    assert_int_equal(graft_tensor_from_view(&tensor, NULL, &view), GRAFT_OK);
     assert_int_equal(tensor->dtype, GRAFT_F32);
     for (int i = 0; i < count; i++) {
         float value = ((const float *)tensor->data)[i];
@@ -88,7 +88,7 @@ static void test_whole_numbers_are_kept(void **state)
     graft_tensor_view view = {"n", GRAFT_I64, {0, {0}}, &number, sizeof number};
     graft_tensor *tensor;
     (void)state;
-    assert_int_equal(graft_tensor_from_view(&tensor, &view), GRAFT_OK);
+    assert_int_equal(graft_tensor_from_view(&tensor, NULL, &view), GRAFT_OK);
     assert_int_equal(tensor->dtype, GRAFT_I64);
     assert_true(*(int64_t *)tensor->data == number);
     graft_tensor_view back = graft_tensor_view_of(graft_tensor_share(tensor), "m");

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/checked.h"
@@ -64,11 +65,16 @@ graft_status graft_reallocate(void *out, size_t count, size_t size)
     return GRAFT_OK;
 }
 
+/* Whole huge pages are asked for and no more, so that the end of a block takes what it needs. Where the
+ * system gives none nothing is lost. */
 graft_status graft_allocate_aligned(void *out, size_t bytes)
 {
+    enum { LINE = 64, HUGE = 2 << 20 };
     void *memory = NULL;
-    if (fails_now() || posix_memalign(&memory, 64, bytes ? bytes : 64) != 0)
+    if (fails_now() || posix_memalign(&memory, bytes < HUGE ? LINE : HUGE, bytes ? bytes : LINE) != 0)
         return no_memory(bytes);
+    if (bytes >= HUGE)
+        madvise(memory, bytes - bytes % HUGE, MADV_HUGEPAGE);
     memcpy(out, &memory, sizeof memory);
     return GRAFT_OK;
 }

@@ -92,8 +92,8 @@ static bool go_together(const struct layout *layout, int d)
            layout->strides[d] == row;
 }
 
-/* The same elements in the same order with the fewest axes, two at least: those of length 1 go, and neighbours
- * that are walked as one become one. */
+/* The same elements in the same order with the fewest axes, two at least: those of length 1 go, and
+ * neighbours that are walked as one become one. */
 static struct layout simplify(const struct layout *layout)
 {
     struct layout simple = {.offset = layout->offset};

@@ -146,7 +146,7 @@ static graft_status fill(graft_state *state, int index, bool zero, uint64_t seed
         const graft_parameter *parameter = &node->parameters[i];
         bool counter = parameter->kind == GRAFT_PARAMETER_COUNTER;
         graft_tensor *tensor;
-        GRAFT_TRY(graft_tensor_create(&tensor, counter ? GRAFT_I64 : GRAFT_F32, &parameter->shape));
+        GRAFT_TRY(graft_tensor_create(&tensor, NULL, counter ? GRAFT_I64 : GRAFT_F32, &parameter->shape));
         memset(tensor->data, 0, tensor->bytes);
         graft_random random = stream_of(node, i, seed);
         if (!zero)

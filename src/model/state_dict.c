@@ -62,47 +62,68 @@ static const graft_tensor_view *find_view(const graft_weights *weights, const ch
 
 /* ---- One tensor ---- */
 
-static graft_status take(graft_model *model, const graft_node *node, int slot, const graft_weights *weights,
-                         difference *missing, difference *misshapen)
+/* A model that is filled from a file, and how the two differ. */
+typedef struct filling {
+    graft_model *model;
+    const graft_weights *weights;
+    graft_chunks chunks; /* the tensors' memory */
+    difference missing, misshapen, left_over;
+} filling;
+
+static graft_status copy_view(filling *f, int index, const graft_tensor_view *view, graft_dtype wanted)
 {
     graft_status status;
-    const graft_parameter *parameter = &node->parameters[slot];
-    int index = node->first_tensor + slot;
-    const graft_tensor_view *view = find_view(weights, model->state.names[index]);
-    char have[GRAFT_SHAPE_TEXT], want[GRAFT_SHAPE_TEXT], detail[2 * GRAFT_SHAPE_TEXT + 32];
-    graft_dtype wanted = is_optional(parameter) ? GRAFT_I64 : GRAFT_F32;
-    if (!view && is_optional(parameter)) {
-        GRAFT_TRY(graft_tensor_create(&model->state.tensors[index], GRAFT_I64, &parameter->shape));
-        memset(model->state.tensors[index]->data, 0, sizeof(int64_t));
-        return GRAFT_OK;
-    }
-    if (!view)
-        return note(missing, model->state.names[index], "");
-    if (!graft_shape_equal(&view->shape, &parameter->shape)) {
-        snprintf(detail, sizeof detail, " %s where %s is needed", graft_shape_text(&view->shape, have),
-                 graft_shape_text(&parameter->shape, want));
-        return note(misshapen, model->state.names[index], detail);
-    }
-    GRAFT_TRY(graft_tensor_from_view(&model->state.tensors[index], view));
-    if (model->state.tensors[index]->dtype != wanted)
-        return graft_fail(GRAFT_EFORMAT, "%s: %s holds %s, not %s", graft_weights_path(weights),
-                          model->state.names[index], graft_dtype_name(model->state.tensors[index]->dtype),
+    graft_tensor **tensor = &f->model->state.tensors[index];
+    GRAFT_TRY(graft_tensor_from_view(tensor, &f->chunks, view));
+    if ((*tensor)->dtype != wanted)
+        return graft_fail(GRAFT_EFORMAT, "%s: %s holds %s, not %s", graft_weights_path(f->weights),
+                          f->model->state.names[index], graft_dtype_name((*tensor)->dtype),
                           graft_dtype_name(wanted));
 out:
     return status;
 }
 
-static graft_status find_left_over(const graft_model *model, const graft_weights *weights,
-                                   difference *left_over)
+static graft_status take(filling *f, const graft_node *node, int slot)
+{
+    graft_status status;
+    const graft_parameter *parameter = &node->parameters[slot];
+    int index = node->first_tensor + slot;
+    const char *name = f->model->state.names[index];
+    const graft_tensor_view *view = find_view(f->weights, name);
+    char have[GRAFT_SHAPE_TEXT], want[GRAFT_SHAPE_TEXT], detail[2 * GRAFT_SHAPE_TEXT + 32];
+    if (!view && is_optional(parameter)) {
+        graft_tensor **tensor = &f->model->state.tensors[index];
+        GRAFT_TRY(graft_tensor_create(tensor, &f->chunks, GRAFT_I64, &parameter->shape));
+        memset((*tensor)->data, 0, sizeof(int64_t));
+        return GRAFT_OK;
+    }
+    if (!view)
+        return note(&f->missing, name, "");
+    if (!graft_shape_equal(&view->shape, &parameter->shape)) {
+        snprintf(detail, sizeof detail, " %s where %s is needed", graft_shape_text(&view->shape, have),
+                 graft_shape_text(&parameter->shape, want));
+        return note(&f->misshapen, name, detail);
+    }
+    status = copy_view(f, index, view, is_optional(parameter) ? GRAFT_I64 : GRAFT_F32);
+out:
+    return status;
+}
+
+static bool is_known(const graft_state *state, const char *name)
+{
+    for (int i = 0; i < state->graph->tensor_count; i++)
+        if (strcmp(name, state->names[i]) == 0 || is_older(name, state->names[i]))
+            return true;
+    return false;
+}
+
+static graft_status find_left_over(filling *f)
 {
     graft_status status = GRAFT_OK;
-    for (size_t i = 0; i < graft_weights_count(weights); i++) {
-        const char *name = graft_weights_at(weights, i)->name;
-        bool known = false;
-        for (int j = 0; j < model->state.graph->tensor_count && !known; j++)
-            known = strcmp(name, model->state.names[j]) == 0 || is_older(name, model->state.names[j]);
-        if (!known)
-            GRAFT_TRY(note(left_over, name, ""));
+    for (size_t i = 0; i < graft_weights_count(f->weights); i++) {
+        const char *name = graft_weights_at(f->weights, i)->name;
+        if (!is_known(&f->model->state, name))
+            GRAFT_TRY(note(&f->left_over, name, ""));
     }
 out:
     return status;
@@ -116,19 +137,18 @@ static graft_status tell(graft_buffer *text, const difference *d, const char *wh
                               d->count > NAMED ? ", ..." : "");
 }
 
-static graft_status compare(const graft_model *model, const graft_weights *weights, const difference *missing,
-                            const difference *misshapen, const difference *left_over)
+static graft_status compare(const filling *f)
 {
     graft_status status;
     graft_buffer text = GRAFT_BUFFER_INIT;
-    if (missing->count + misshapen->count + left_over->count == 0)
+    if (f->missing.count + f->misshapen.count + f->left_over.count == 0)
         return GRAFT_OK;
-    GRAFT_TRY(tell(&text, missing, "missing"));
-    GRAFT_TRY(tell(&text, misshapen, "of another shape"));
-    GRAFT_TRY(tell(&text, left_over, "left over"));
+    GRAFT_TRY(tell(&text, &f->missing, "missing"));
+    GRAFT_TRY(tell(&text, &f->misshapen, "of another shape"));
+    GRAFT_TRY(tell(&text, &f->left_over, "left over"));
     status = graft_fail(GRAFT_EFORMAT, "%s: not the weights of %s: of its %d tensors%s",
-                        graft_weights_path(weights), model->recipe.network->name,
-                        model->state.graph->tensor_count, text.data + 1);
+                        graft_weights_path(f->weights), f->model->recipe.network->name,
+                        f->model->state.graph->tensor_count, text.data + 1);
 out:
     graft_buffer_dispose(&text);
     return status;
@@ -186,28 +206,28 @@ graft_status graft_model_fill(graft_model *model, const graft_weights *weights, 
                               bool *class_layers)
 {
     graft_status status;
-    difference missing = {GRAFT_BUFFER_INIT, 0}, misshapen = {GRAFT_BUFFER_INIT, 0},
-               left_over = {GRAFT_BUFFER_INIT, 0};
+    const graft_network *network = model->recipe.network;
+    filling f = {.model = model, .weights = weights};
     for (size_t i = 0; i < model->state.graph->count; i++) {
         const graft_node *node = &model->state.graph->nodes[i];
         if (module && !graft_node_matches(node, module))
             continue;
-        bool other_classes =
-            class_layers && is_class_layer(model->recipe.network, node) && !fits(model, node, weights);
+        bool other_classes = class_layers && is_class_layer(network, node) && !fits(model, node, weights);
         if (other_classes)
             *class_layers = true;
-        if (other_classes || is_absent_auxiliary(model->recipe.network, node, weights)) {
+        if (other_classes || is_absent_auxiliary(network, node, weights)) {
             GRAFT_TRY(graft_state_initialize(&model->state, (int)i, 0));
             continue;
         }
         for (int j = 0; j < node->parameter_count; j++)
-            GRAFT_TRY(take(model, node, j, weights, &missing, &misshapen));
+            GRAFT_TRY(take(&f, node, j));
     }
-    GRAFT_TRY(find_left_over(model, weights, &left_over));
-    GRAFT_TRY(compare(model, weights, &missing, &misshapen, &left_over));
+    GRAFT_TRY(find_left_over(&f));
+    GRAFT_TRY(compare(&f));
 out:
-    graft_buffer_dispose(&missing.text);
-    graft_buffer_dispose(&misshapen.text);
-    graft_buffer_dispose(&left_over.text);
+    graft_chunks_dispose(&f.chunks);
+    graft_buffer_dispose(&f.missing.text);
+    graft_buffer_dispose(&f.misshapen.text);
+    graft_buffer_dispose(&f.left_over.text);
     return status;
 }

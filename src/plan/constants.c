@@ -14,17 +14,17 @@ void graft_constants_dispose(graft_constants *constants)
     while (constants->first) {
         graft_constant *constant = constants->first;
         constants->first = constant->next;
-        if (constant->owned)
-            free(constant->data);
+        graft_chunk_release(constant->chunk);
         free(constant);
     }
+    graft_chunks_dispose(&constants->chunks);
 }
 
 size_t graft_constants_bytes(const graft_constants *constants)
 {
     size_t bytes = 0;
     for (const graft_constant *constant = constants->first; constant; constant = constant->next)
-        bytes += constant->owned && constant->data ? graft_layout_bytes(constant->layout) : 0;
+        bytes += constant->chunk ? graft_layout_bytes(constant->layout) : 0;
     return bytes;
 }
 
@@ -76,21 +76,20 @@ static void fold(float *out, const float *in, int64_t channels, int64_t each, co
             out[o * each + i] = (in ? in[o * each + i] * scale[o] : 0.0F) + (shift ? shift[o] : 0.0F);
 }
 
-static graft_status make_folded(graft_constant *constant, const graft_constants_origin *origin)
+static graft_status make_folded(float *out, const graft_constant *constant,
+                                const graft_constants_origin *origin)
 {
     graft_status status;
     const graft_node *node = &origin->graph->nodes[constant->node];
     const graft_shape *weight = &node->parameters[0].shape;
     bool is_weight = constant->slot == 0;
     int64_t channels = weight->dims[0], each = is_weight ? graft_shape_count(weight) / channels : 1;
-    float *scale = NULL, *shift = NULL, *values = NULL;
+    float *scale = NULL, *shift = NULL;
     const float *in = constant->slot < node->parameter_count
                           ? origin->tensors[node->first_tensor + constant->slot].value
                           : NULL;
     GRAFT_TRY(affine_of(&origin->graph->nodes[constant->affine], origin->tensors, &scale, &shift));
-    GRAFT_TRY(graft_allocate_aligned(&values, sizeof(float) * (size_t)(channels * each)));
-    fold(values, in, channels, each, scale, is_weight ? NULL : shift);
-    constant->data = values;
+    fold(out, in, channels, each, scale, is_weight ? NULL : shift);
 out:
     free(scale);
     return status;
@@ -102,7 +101,7 @@ graft_status graft_constants_plain(graft_constants *constants, const graft_const
     graft_status status;
     const graft_node *node = &origin->graph->nodes[node_index];
     graft_shape row = GRAFT_SHAPE(node->parameters[0].shape.dims[0]);
-    graft_constant like = {.node = node_index, .slot = slot, .affine = affine, .owned = affine >= 0};
+    graft_constant like = {.node = node_index, .slot = slot, .affine = affine};
     const graft_shape *shape = slot < node->parameter_count ? &node->parameters[slot].shape : &row;
     GRAFT_TRY(graft_layout_plain(origin->device, shape, &like.layout));
     *out = find(constants, &like);
@@ -122,7 +121,7 @@ graft_status graft_constants_packed(graft_constants *constants, graft_constant *
     like.source = constant;
     like.from = from;
     like.data = NULL;
-    like.owned = true;
+    like.chunk = NULL;
     like.users = 0;
     *packed = find(constants, &like);
     return *packed ? GRAFT_OK : add(constants, &like, packed);
@@ -148,28 +147,61 @@ out:
     return status;
 }
 
-static graft_status pack(graft_constant *constant, const graft_constants_origin *origin)
+/* Gives a constant its memory and makes its numbers there, of its source where it is packed. */
+static graft_status make(graft_constants *constants, graft_constant *constant, void *source,
+                         const graft_constants_origin *origin)
 {
     graft_status status;
-    void *data = NULL;
-    GRAFT_TRY(graft_allocate_aligned(&data, graft_layout_bytes(constant->layout)));
-    GRAFT_TRY(run_reorder(origin->device, constant->from, constant->source->data, constant->layout, data));
+    void *data;
+    graft_chunk *chunk = NULL;
+    GRAFT_TRY(graft_chunks_take(&constants->chunks, &data, &chunk, graft_layout_bytes(constant->layout)));
+    if (source)
+        GRAFT_TRY(run_reorder(origin->device, constant->from, source, constant->layout, data));
+    else
+        GRAFT_TRY(make_folded(data, constant, origin));
     constant->data = data;
+    constant->chunk = chunk;
     constant->source = NULL;
-    data = NULL;
+    return GRAFT_OK;
 out:
-    free(data);
+    graft_chunk_release(chunk);
     return status;
 }
 
-static graft_status fill(graft_constant *constant, const graft_constants_origin *origin)
+/* Only packed from: nobody reads it as it is. */
+static bool passes(const graft_constant *constant)
 {
+    return constant->users == 0 && !constant->data;
+}
+
+/* `folded` has room for a source that only passes: all of them use the same memory, one after another. */
+static graft_status fill(graft_constants *constants, graft_constant *constant, float *folded,
+                         const graft_constants_origin *origin)
+{
+    graft_status status = GRAFT_OK;
+    graft_constant *source = constant->source;
     if (constant->data)
         return GRAFT_OK;
-    if (!constant->source)
-        return make_folded(constant, origin);
-    graft_status status = fill(constant->source, origin);
-    return status == GRAFT_OK ? pack(constant, origin) : status;
+    if (!source)
+        return make(constants, constant, NULL, origin);
+    if (passes(source))
+        GRAFT_TRY(make_folded(folded, source, origin));
+    else
+        GRAFT_TRY(fill(constants, source, folded, origin));
+    status = make(constants, constant, passes(source) ? folded : source->data, origin);
+out:
+    return status;
+}
+
+static size_t room_for_passing(const graft_constants *constants)
+{
+    size_t most = 0;
+    for (const graft_constant *c = constants->first; c; c = c->next) {
+        size_t bytes =
+            c->users > 0 && c->source && passes(c->source) ? graft_layout_bytes(c->source->layout) : 0;
+        most = bytes > most ? bytes : most;
+    }
+    return most;
 }
 
 void graft_constants_trim(graft_constants *constants)
@@ -182,19 +214,21 @@ void graft_constants_trim(graft_constants *constants)
             continue;
         }
         *link = constant->next;
-        if (constant->owned)
-            free(constant->data);
+        graft_chunk_release(constant->chunk);
         free(constant);
     }
 }
 
 graft_status graft_constants_fill(graft_constants *constants, const graft_constants_origin *origin)
 {
-    graft_status status = GRAFT_OK;
+    graft_status status;
+    float *folded = NULL;
+    GRAFT_TRY(graft_allocate_aligned(&folded, room_for_passing(constants)));
     for (graft_constant *constant = constants->first; constant; constant = constant->next)
         if (constant->users > 0)
-            GRAFT_TRY(fill(constant, origin));
+            GRAFT_TRY(fill(constants, constant, folded, origin));
     graft_constants_trim(constants);
 out:
+    free(folded);
     return status;
 }

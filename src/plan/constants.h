@@ -4,6 +4,7 @@
 #ifndef GRAFT_PLAN_CONSTANTS_H
 #define GRAFT_PLAN_CONSTANTS_H
 
+#include "base/chunk.h"
 #include "graph/graph.h"
 #include "kernels/kernel.h"
 
@@ -22,13 +23,14 @@ struct graft_constant {
     graft_constant *source;   /* until it is filled: what it is packed from; NULL: it is plain */
     const graft_layout *from; /* how the source is looked at: a view of it */
     void *data;               /* NULL until it is filled */
-    bool owned;               /* data is this entry's; otherwise it is the model's */
+    graft_chunk *chunk;       /* where data lies; NULL: it is the model's */
     int users;                /* steps of plans that read it */
     graft_constant *next;
 };
 
 typedef struct graft_constants {
     graft_constant *first;
+    graft_chunks chunks;
 } graft_constants;
 
 /* What the numbers are made of: a graph, with its tensors. */

@@ -67,13 +67,14 @@ const char *graft_shape_text(const graft_shape *shape, char *text)
     return text;
 }
 
-graft_status graft_tensor_create(graft_tensor **out, graft_dtype dtype, const graft_shape *shape)
+graft_status graft_tensor_create(graft_tensor **out, graft_chunks *chunks, graft_dtype dtype,
+                                 const graft_shape *shape)
 {
     graft_status status;
     graft_tensor *tensor = NULL;
     GRAFT_TRY(GRAFT_NEW(&tensor));
     GRAFT_TRY(graft_shape_bytes(&tensor->bytes, shape, dtype));
-    GRAFT_TRY(graft_allocate_aligned(&tensor->data, tensor->bytes));
+    GRAFT_TRY(graft_chunks_take(chunks, &tensor->data, &tensor->chunk, tensor->bytes));
     tensor->references = 1;
     tensor->dtype = dtype;
     tensor->shape = *shape;
@@ -131,11 +132,11 @@ static bool converts(graft_dtype dtype)
     return dtype == GRAFT_F64 || dtype == GRAFT_F16 || dtype == GRAFT_BF16;
 }
 
-graft_status graft_tensor_from_view(graft_tensor **out, const graft_tensor_view *view)
+graft_status graft_tensor_from_view(graft_tensor **out, graft_chunks *chunks, const graft_tensor_view *view)
 {
     graft_tensor *tensor;
     graft_dtype dtype = converts(view->dtype) ? GRAFT_F32 : view->dtype;
-    graft_status status = graft_tensor_create(&tensor, dtype, &view->shape);
+    graft_status status = graft_tensor_create(&tensor, chunks, dtype, &view->shape);
     if (status != GRAFT_OK)
         return status;
     if (dtype == view->dtype) {
@@ -160,7 +161,7 @@ void graft_tensor_release(graft_tensor *tensor)
 {
     if (!tensor || __atomic_sub_fetch(&tensor->references, 1, __ATOMIC_ACQ_REL) > 0)
         return;
-    free(tensor->data);
+    graft_chunk_release(tensor->chunk);
     free(tensor);
 }
 

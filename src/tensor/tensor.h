@@ -7,6 +7,7 @@
 
 #include <graft/tensor.h>
 
+#include "base/chunk.h"
 #include "base/random.h"
 
 typedef struct graft_tensor graft_tensor;
@@ -17,13 +18,16 @@ struct graft_tensor {
     graft_shape shape;
     size_t bytes;
     void *data; /* dense, row-major, aligned to 64; written only by whoever made it, before it is shared */
+    graft_chunk *chunk; /* where data lies */
     graft_random drawn; /* the stream that the values were drawn from; zeroed: from none */
 };
 
-/* A tensor of its own, uninitialised. GRAFT_ESHAPE if its size overflows. */
-graft_status graft_tensor_create(graft_tensor **out, graft_dtype dtype, const graft_shape *shape);
+/* A tensor of its own, uninitialised; its memory is of `chunks`, or alone where that is NULL. GRAFT_ESHAPE if
+ * its size overflows. */
+graft_status graft_tensor_create(graft_tensor **out, graft_chunks *chunks, graft_dtype dtype,
+                                 const graft_shape *shape);
 /* A copy of a view, as f32 where it is a floating-point type of another width. */
-graft_status graft_tensor_from_view(graft_tensor **out, const graft_tensor_view *view);
+graft_status graft_tensor_from_view(graft_tensor **out, graft_chunks *chunks, const graft_tensor_view *view);
 graft_tensor *graft_tensor_share(graft_tensor *tensor);
 void graft_tensor_release(graft_tensor *tensor); /* NULL is legal */
 /* No NaN and nothing infinite in an f32 tensor. */

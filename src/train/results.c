@@ -122,7 +122,7 @@ static graft_status add_moves(graft_model *model, const graft_node *node, int64_
         return GRAFT_OK;
     graft_tensor **place = &model->state.tensors[node->first_tensor + slot];
     graft_tensor *counter;
-    graft_status status = graft_tensor_create(&counter, GRAFT_I64, &(*place)->shape);
+    graft_status status = graft_tensor_create(&counter, NULL, GRAFT_I64, &(*place)->shape);
     if (status != GRAFT_OK)
         return status;
     *(int64_t *)counter->data = *(const int64_t *)(*place)->data + moves;
@@ -149,7 +149,7 @@ static graft_status give_tensor(graft_model *model, const graft_executor *e, con
 {
     graft_status status;
     graft_tensor *tensor = NULL;
-    GRAFT_TRY(graft_tensor_create(&tensor, GRAFT_F32, &model->state.tensors[t->tensor]->shape));
+    GRAFT_TRY(graft_tensor_create(&tensor, NULL, GRAFT_F32, &model->state.tensors[t->tensor]->shape));
     GRAFT_TRY(read_trained(e, t, false, tensor->data));
     graft_tensor_release(model->state.tensors[t->tensor]);
     model->state.tensors[t->tensor] = tensor;
