@@ -26,8 +26,7 @@ graft_status graft_device_create(graft_device **out, int threads)
     graft_device_enter(device);
     GRAFT_TRY_DNNL(dnnl_engine_create(&device->engine, dnnl_cpu, 0), "engine");
     GRAFT_TRY_DNNL(dnnl_stream_create(&device->stream, device->engine, dnnl_stream_default_flags), "stream");
-    /* A plan holds each of its kernels itself; a second, hidden cache would only keep memory. */
-    GRAFT_TRY_DNNL(dnnl_set_primitive_cache_capacity(0), "cache");
+    graft_device_share_code(false);
     *out = device;
     return GRAFT_OK;
 out:
@@ -55,6 +54,14 @@ void graft_device_enter(graft_device *device)
 {
     omp_set_num_threads(device->threads);
     graft_signals_hold_team(device);
+}
+
+/* By oneDNN's cache of primitives. A plan holds its kernels itself: behind compiling the cache would only keep
+ * memory. */
+void graft_device_share_code(bool share)
+{
+    enum { KERNELS = 1024 };
+    dnnl_set_primitive_cache_capacity(share ? KERNELS : 0);
 }
 
 const char *graft_device_instructions(void)

@@ -18,6 +18,8 @@ graft_status graft_device_create(graft_device **device, int threads);
 void graft_device_free(graft_device *device);
 /* Makes this thread's arithmetic use the device's threads; before compiling and before running. */
 void graft_device_enter(graft_device *device);
+/* Between the two calls kernels that are the same get the same code: around compiling. */
+void graft_device_share_code(bool share);
 /* How fast multiply-adds in bf16 are here, beside those in f32. */
 typedef enum graft_bf16 {
     GRAFT_BF16_NONE = 0, /* oneDNN has no kernels */

@@ -103,7 +103,10 @@ graft_status graft_executor_plan(graft_executor *e, graft_plan_part part, bool t
     graft_plan_entry entry = {find_plan(e, part, training, batch), part, training, batch};
     if (!entry.plan) {
         graft_plan_request request = request_of(e, part, training, batch);
-        GRAFT_TRY(graft_plan_compile(&entry.plan, &request));
+        graft_device_share_code(true);
+        status = graft_plan_compile(&entry.plan, &request);
+        graft_device_share_code(false);
+        GRAFT_TRY(status);
         GRAFT_TRY(add_plan(e, &entry));
     }
     *plan = entry.plan;
