@@ -36,6 +36,12 @@ out:
     return status;
 }
 
+graft_chunk *graft_chunk_share(graft_chunk *chunk)
+{
+    __atomic_add_fetch(&chunk->references, 1, __ATOMIC_RELAXED);
+    return chunk;
+}
+
 void graft_chunk_release(graft_chunk *chunk)
 {
     if (!chunk || __atomic_sub_fetch(&chunk->references, 1, __ATOMIC_ACQ_REL) > 0)
@@ -76,9 +82,8 @@ graft_status graft_chunks_take(graft_chunks *chunks, void *out, graft_chunk **ch
     graft_chunk *current = chunks->current;
     void *memory = current->data + current->used;
     current->used += bytes;
-    __atomic_add_fetch(&current->references, 1, __ATOMIC_RELAXED);
     memcpy(out, &memory, sizeof memory);
-    *chunk = current;
+    *chunk = graft_chunk_share(current);
     return GRAFT_OK;
 }
 

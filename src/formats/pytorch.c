@@ -67,15 +67,16 @@ static graft_status add_tensor(graft_weights *weights, graft_tensor_reader *read
     graft_status status;
     const char *name;
     graft_tensor_view view;
+    graft_chunk *chunk;
     GRAFT_TRY(copy_name(&name, &weights->arena, key, skip));
     if (value->kind != GRAFT_VALUE_CALL)
         return graft_fail(GRAFT_EFORMAT, "holds no state dict: its entry %.100s is %s, not a tensor", name,
                           graft_value_what(value));
-    status = graft_tensor_rebuild(&view, reader, value);
+    status = graft_tensor_rebuild(&view, &chunk, reader, value);
     if (status != GRAFT_OK)
         return graft_fail_within(status, "the tensor %.200s", name);
     view.name = name;
-    GRAFT_TRY(graft_weights_add(weights, &view));
+    GRAFT_TRY(graft_weights_add(weights, &view, chunk));
 out:
     return status;
 }
@@ -87,7 +88,7 @@ graft_status graft_state_dict_read(graft_weights *weights, const graft_value *ro
     const graft_value *state = unwrap(root);
     if (state->kind != GRAFT_VALUE_DICT)
         return graft_fail(GRAFT_EFORMAT, "holds %s, not a state dict", graft_value_what(state));
-    graft_tensor_reader reader = {&weights->arena, storages, weights->size * EXPANSION};
+    graft_tensor_reader reader = {&weights->chunks, storages, weights->size * EXPANSION};
     bool prefixed = all_have_prefix(state);
     for (size_t i = 0; i < state->count; i += 2)
         if (!prefixed || has_prefix(state->items[i]))

@@ -35,14 +35,14 @@ size_t graft_storage_bytes(const graft_storage *storage); /* checked when it was
 
 /* What materialising may still use: a file must not expand into much more than itself. */
 typedef struct graft_tensor_reader {
-    graft_arena *arena;
+    graft_chunks *chunks;
     const graft_storages *storages;
     size_t budget; /* bytes */
 } graft_tensor_reader;
 
 /* The view a call of a rebuild function stands for, without a name: into the file's bytes where the tensor is
- * contiguous, else a dense copy in the arena. */
-graft_status graft_tensor_rebuild(graft_tensor_view *view, graft_tensor_reader *reader,
+ * contiguous (*chunk is NULL), else of a dense copy in a chunk. */
+graft_status graft_tensor_rebuild(graft_tensor_view *view, graft_chunk **chunk, graft_tensor_reader *reader,
                                   const graft_value *call);
 
 /* Adds the tensors of the state dict that `root` is or wraps. */

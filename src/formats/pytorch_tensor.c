@@ -170,14 +170,14 @@ static void copy_dense(char *out, const uint8_t *data, const struct layout *give
     }
 }
 
-static graft_status materialise(graft_tensor_view *view, graft_tensor_reader *reader,
+static graft_status materialise(graft_tensor_view *view, graft_chunk **chunk, graft_tensor_reader *reader,
                                 const graft_storage_part *part, const struct layout *layout)
 {
     size_t size = graft_dtype_size(view->dtype);
     if (view->bytes > reader->budget)
         return graft_fail(GRAFT_EFORMAT, "its strides expand the file to more than eight times its size");
     char *dense;
-    graft_status status = graft_arena_allocate(reader->arena, &dense, view->bytes, 1);
+    graft_status status = graft_chunks_take(reader->chunks, &dense, chunk, view->bytes);
     if (status != GRAFT_OK)
         return status;
     reader->budget -= view->bytes;
@@ -186,10 +186,11 @@ static graft_status materialise(graft_tensor_view *view, graft_tensor_reader *re
     return GRAFT_OK;
 }
 
-static graft_status rebuild(graft_tensor_view *view, graft_tensor_reader *reader,
+static graft_status rebuild(graft_tensor_view *view, graft_chunk **chunk, graft_tensor_reader *reader,
                             graft_value *const *arguments)
 {
     graft_status status;
+    graft_chunk *dense = NULL;
     graft_storage_part part;
     struct layout layout = {.offset = 0};
     if (arguments[0]->kind != GRAFT_VALUE_PERSISTENT)
@@ -206,9 +207,10 @@ static graft_status rebuild(graft_tensor_view *view, graft_tensor_reader *reader
             fresh.data =
                 part.storage->data + (part.offset + (size_t)layout.offset) * graft_dtype_size(fresh.dtype);
         else
-            GRAFT_TRY(materialise(&fresh, reader, &part, &layout));
+            GRAFT_TRY(materialise(&fresh, &dense, reader, &part, &layout));
     }
     *view = fresh;
+    *chunk = dense;
 out:
     return status;
 }
@@ -223,7 +225,7 @@ static bool has_metadata(const graft_value *arguments)
            !(metadata->kind == GRAFT_VALUE_DICT && metadata->count == 0);
 }
 
-graft_status graft_tensor_rebuild(graft_tensor_view *view, graft_tensor_reader *reader,
+graft_status graft_tensor_rebuild(graft_tensor_view *view, graft_chunk **chunk, graft_tensor_reader *reader,
                                   const graft_value *call)
 {
     const graft_value *arguments = call->inner;
@@ -243,5 +245,5 @@ graft_status graft_tensor_rebuild(graft_tensor_view *view, graft_tensor_reader *
         return graft_fail(GRAFT_EFORMAT, "is made of %zu arguments", arguments->count);
     if (has_metadata(arguments))
         return graft_fail(GRAFT_EFORMAT, "has a conjugate or negative bit, which graft does not read");
-    return rebuild(view, reader, arguments->items);
+    return rebuild(view, chunk, reader, arguments->items);
 }

@@ -178,7 +178,7 @@ static graft_status add_in_order(graft_weights *weights, entry *entries, size_t 
                               (unsigned long long)size, e->view.name, (unsigned long long)e->end);
         e->view.data = weights->bytes + header + e->begin;
         at = e->end;
-        GRAFT_TRY(graft_weights_add(weights, &e->view));
+        GRAFT_TRY(graft_weights_add(weights, &e->view, NULL));
     }
     if (at != size)
         return graft_fail(GRAFT_EFORMAT, "%llu bytes follow its last tensor",

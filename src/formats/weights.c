@@ -11,12 +11,24 @@
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
                "views point at the little-endian numbers of a file");
 
-graft_status graft_weights_add(graft_weights *weights, const graft_tensor_view *view)
+graft_status graft_weights_add(graft_weights *weights, const graft_tensor_view *view, graft_chunk *chunk)
 {
-    graft_status status = GRAFT_GROW(&weights->views, weights->count, &weights->capacity);
-    if (status == GRAFT_OK)
-        weights->views[weights->count++] = *view;
+    graft_status status;
+    GRAFT_TRY(GRAFT_GROW(&weights->views, weights->count, &weights->capacity));
+    GRAFT_TRY(GRAFT_GROW(&weights->data, weights->count, &weights->data_capacity));
+    weights->views[weights->count] = *view;
+    weights->data[weights->count++] = chunk;
+    return GRAFT_OK;
+out:
+    graft_chunk_release(chunk);
     return status;
+}
+
+graft_status graft_weights_tensor(graft_tensor **out, graft_chunks *chunks, const graft_weights *weights,
+                                  const graft_tensor_view *view)
+{
+    graft_chunk *chunk = weights->data[view - weights->views];
+    return chunk ? graft_tensor_adopt(out, chunk, view) : graft_tensor_from_view(out, chunks, view);
 }
 
 graft_status graft_weights_add_metadata(graft_weights *weights, const char *key, const char *value)
@@ -104,11 +116,15 @@ void graft_weights_close(graft_weights *weights)
 {
     if (!weights)
         return;
+    for (size_t i = 0; i < weights->count; i++)
+        graft_chunk_release(weights->data[i]);
+    graft_chunks_dispose(&weights->chunks);
     graft_arena_dispose(&weights->arena);
     graft_mapping_close(&weights->file);
     free(weights->path);
     free(weights->sha256);
     free(weights->views);
+    free(weights->data);
     free(weights->by_name);
     free(weights->metadata);
     free(weights);

@@ -7,7 +7,9 @@
 #include <graft/weights.h>
 
 #include "base/arena.h"
+#include "base/chunk.h"
 #include "base/file.h"
+#include "tensor/tensor.h"
 
 typedef struct graft_pair {
     const char *key, *value;
@@ -21,8 +23,10 @@ struct graft_weights {
     const char *format;
     char *sha256; /* 65 bytes; empty until somebody asks */
     graft_arena arena;
+    graft_chunks chunks; /* for data that is not in the file as it is viewed */
     graft_tensor_view *views;
-    size_t count, capacity;
+    graft_chunk **data; /* of each view: where it lies, NULL: in the file */
+    size_t count, capacity, data_capacity;
     const graft_tensor_view **by_name; /* sorted */
     graft_pair *metadata;
     size_t metadata_count, metadata_capacity;
@@ -32,9 +36,15 @@ struct graft_weights {
 graft_status graft_weights_open_bytes(graft_weights **weights, const char *path, const uint8_t *bytes,
                                       size_t size);
 
-/* `view` is copied; its name and data must live as long as the weights. */
-graft_status graft_weights_add(graft_weights *weights, const graft_tensor_view *view);
+/* `view` is copied; its name and data must live as long as the weights. Where the data lies in a chunk that
+ * is taken over, also on failure. */
+graft_status graft_weights_add(graft_weights *weights, const graft_tensor_view *view, graft_chunk *chunk);
 graft_status graft_weights_add_metadata(graft_weights *weights, const char *key, const char *value);
+
+/* A view of these weights as a tensor: of the same memory where it lies in a chunk, else a copy in `chunks`.
+ */
+graft_status graft_weights_tensor(graft_tensor **out, graft_chunks *chunks, const graft_weights *weights,
+                                  const graft_tensor_view *view);
 
 /* A reader fills `weights` from weights->bytes. */
 typedef graft_status graft_weights_reader(graft_weights *weights);

@@ -56,8 +56,8 @@ void graft_device_enter(graft_device *device)
     graft_signals_hold_team(device);
 }
 
-/* By oneDNN's cache of primitives. A plan holds its kernels itself: behind compiling the cache would only keep
- * memory. */
+/* By oneDNN's cache of primitives. A plan holds its kernels itself: behind compiling the cache would only
+ * keep memory. */
 void graft_device_share_code(bool share)
 {
     enum { KERNELS = 1024 };

@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "formats/weights.h"
 
 enum { NAMED = 3 };
 
@@ -74,7 +75,7 @@ static graft_status copy_view(filling *f, int index, const graft_tensor_view *vi
 {
     graft_status status;
     graft_tensor **tensor = &f->model->state.tensors[index];
-    GRAFT_TRY(graft_tensor_from_view(tensor, &f->chunks, view));
+    GRAFT_TRY(graft_weights_tensor(tensor, &f->chunks, f->weights, view));
     if ((*tensor)->dtype != wanted)
         return graft_fail(GRAFT_EFORMAT, "%s: %s holds %s, not %s", graft_weights_path(f->weights),
                           f->model->state.names[index], graft_dtype_name((*tensor)->dtype),

@@ -67,14 +67,13 @@ const char *graft_shape_text(const graft_shape *shape, char *text)
     return text;
 }
 
-graft_status graft_tensor_create(graft_tensor **out, graft_chunks *chunks, graft_dtype dtype,
-                                 const graft_shape *shape)
+/* A tensor without memory. */
+static graft_status describe(graft_tensor **out, graft_dtype dtype, const graft_shape *shape)
 {
     graft_status status;
     graft_tensor *tensor = NULL;
     GRAFT_TRY(GRAFT_NEW(&tensor));
     GRAFT_TRY(graft_shape_bytes(&tensor->bytes, shape, dtype));
-    GRAFT_TRY(graft_chunks_take(chunks, &tensor->data, &tensor->chunk, tensor->bytes));
     tensor->references = 1;
     tensor->dtype = dtype;
     tensor->shape = *shape;
@@ -82,6 +81,20 @@ graft_status graft_tensor_create(graft_tensor **out, graft_chunks *chunks, graft
     return GRAFT_OK;
 out:
     free(tensor);
+    return status;
+}
+
+graft_status graft_tensor_create(graft_tensor **out, graft_chunks *chunks, graft_dtype dtype,
+                                 const graft_shape *shape)
+{
+    graft_status status;
+    graft_tensor *tensor = NULL;
+    GRAFT_TRY(describe(&tensor, dtype, shape));
+    GRAFT_TRY(graft_chunks_take(chunks, &tensor->data, &tensor->chunk, tensor->bytes));
+    *out = tensor;
+    return GRAFT_OK;
+out:
+    graft_tensor_release(tensor);
     return status;
 }
 
@@ -147,6 +160,20 @@ graft_status graft_tensor_from_view(graft_tensor **out, graft_chunks *chunks, co
         for (int64_t i = 0; i < count; i++)
             ((float *)tensor->data)[i] = (float)element(view, i);
     }
+    *out = tensor;
+    return GRAFT_OK;
+}
+
+graft_status graft_tensor_adopt(graft_tensor **out, graft_chunk *chunk, const graft_tensor_view *view)
+{
+    if (converts(view->dtype))
+        return graft_tensor_from_view(out, NULL, view);
+    graft_tensor *tensor;
+    graft_status status = describe(&tensor, view->dtype, &view->shape);
+    if (status != GRAFT_OK)
+        return status;
+    tensor->data = (void *)(uintptr_t)view->data;
+    tensor->chunk = graft_chunk_share(chunk);
     *out = tensor;
     return GRAFT_OK;
 }

@@ -28,6 +28,8 @@ graft_status graft_tensor_create(graft_tensor **out, graft_chunks *chunks, graft
                                  const graft_shape *shape);
 /* A copy of a view, as f32 where it is a floating-point type of another width. */
 graft_status graft_tensor_from_view(graft_tensor **out, graft_chunks *chunks, const graft_tensor_view *view);
+/* A tensor of the view's own memory, which lies in `chunk`; a copy where it is converted. */
+graft_status graft_tensor_adopt(graft_tensor **out, graft_chunk *chunk, const graft_tensor_view *view);
 graft_tensor *graft_tensor_share(graft_tensor *tensor);
 void graft_tensor_release(graft_tensor *tensor); /* NULL is legal */
 /* No NaN and nothing infinite in an f32 tensor. */
