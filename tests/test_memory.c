@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "base/checked.h"
+#include "base/chunk.h"
 #include "base/memory.h"
 
 static void test_allocations_are_zeroed_and_checked(void **state)
@@ -39,6 +40,37 @@ static void test_aligned(void **state)
         assert_int_equal((uintptr_t)memory % 64, 0);
         free(memory);
     }
+}
+
+/* Arrays lie apart, on lines of their own, and outlive what they were taken from; a large one is alone. */
+static void test_chunks(void **state)
+{
+    enum { ARRAYS = 40 };
+    graft_chunks chunks = {NULL};
+    graft_chunk *held[ARRAYS];
+    unsigned char *arrays[ARRAYS];
+    size_t sizes[] = {0, 1, 63, 100000, 1 << 20, 3 << 20, 9 << 20, 4097};
+    (void)state;
+    for (int i = 0; i < ARRAYS; i++) {
+        assert_int_equal(graft_chunks_take(i % 9 ? &chunks : NULL, &arrays[i], &held[i], sizes[i % 8]),
+                         GRAFT_OK);
+        assert_int_equal((uintptr_t)arrays[i] % 64, 0);
+        memset(arrays[i], i, sizes[i % 8]);
+    }
+    graft_chunks_dispose(&chunks);
+    for (int i = 0; i < ARRAYS; i++) {
+        for (size_t j = 0; j < sizes[i % 8]; j += 509)
+            assert_int_equal(arrays[i][j], i);
+        graft_chunk_release(graft_chunk_share(held[i]));
+        graft_chunk_release(held[i]);
+    }
+    graft_chunk_release(NULL);
+    graft_memory_fail_after(1);
+    assert_int_equal(graft_chunks_take(&chunks, &arrays[0], &held[0], 100), GRAFT_EMEMORY);
+    graft_memory_fail_after(2);
+    assert_int_equal(graft_chunks_take(&chunks, &arrays[0], &held[0], 100), GRAFT_EMEMORY);
+    graft_memory_fail_after(0);
+    assert_null(chunks.current);
 }
 
 static void test_grow_keeps_what_is_there(void **state)
@@ -159,6 +191,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_allocations_are_zeroed_and_checked),
         cmocka_unit_test(test_aligned),
+        cmocka_unit_test(test_chunks),
         cmocka_unit_test(test_grow_keeps_what_is_there),
         cmocka_unit_test(test_countdown),
         cmocka_unit_test(test_arena),

@@ -14,6 +14,11 @@ struct graft_chunk {
 };
 
 /* Under AddressSanitizer each array is alone, so that what is beyond its end belongs to nobody. */
+#ifdef __has_feature
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1 /* as gcc says it */
+#endif
+#endif
 #ifdef __SANITIZE_ADDRESS__
 enum { SIZE = 0 };
 #else

@@ -47,6 +47,7 @@ def every_shape():
         ("scalar", torch.tensor(3, dtype=torch.int64)), ("scalar.f32", torch.tensor(-0.0)),
         ("empty", torch.zeros(0)), ("empty.rows", torch.zeros(0, 3)), ("empty.columns", torch.zeros(2, 0, 4)),
         ("transposed", numbers(4, 3).t()), ("permuted", picture.permute(3, 0, 2, 1)),
+        ("many.columns", numbers(21, 35).t()), ("as.tensorflow", numbers(3, 2, 5, 19).permute(3, 2, 0, 1)),
         ("channels_last", picture.clone().to(memory_format=torch.channels_last)),
         ("shared.first", pool[:12].view(3, 4)), ("shared.second", pool[12:20]), ("shared.again", pool[10:20]),
         ("stepped", pool[5:50:7]), ("columns", pool.view(6, 10)[:, 3:7]), ("diagonal", pool[:25].view(5, 5).diagonal()),
