@@ -85,7 +85,7 @@ static int flush_output(int status)
 
 int main(int count, char **values)
 {
-    threads_spin_briefly(values);
+    threads_give_back();
     hold_streams();
     signal(SIGPIPE, SIG_IGN); /* a reader that leaves must not end a training */
     signal(SIGXFSZ, SIG_IGN); /* a limit on files is a failure to write like others */

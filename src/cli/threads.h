@@ -2,7 +2,8 @@
 #ifndef GRAFT_CLI_THREADS_H
 #define GRAFT_CLI_THREADS_H
 
-/* Begins the program anew with threads that spin only briefly; returns where they do already. */
-void threads_spin_briefly(char **values);
+/* They spin only briefly, which was arranged before main; what that took from the environment is there again.
+ */
+void threads_give_back(void);
 
 #endif

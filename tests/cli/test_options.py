@@ -180,5 +180,25 @@ class Streams(unittest.TestCase):
         self.fails("/bin/sh", "-c", 'exec "$0" help >&-', BINARY)
 
 
+class Threads(unittest.TestCase):
+    """libgomp says how long its threads spin."""
+
+    def spin(self, **variables):
+        result = graft("--version", env={"OMP_DISPLAY_ENV": "verbose", **variables})
+        self.assertEqual(result.returncode, 0)
+        return re.findall(r"GOMP_SPINCOUNT = '(\d+)'", result.stderr)
+
+    def test_they_spin_briefly(self):
+        for name in "HOME", "PATH", "PWD", "_":
+            self.assertEqual(self.spin(**{name: "/x"}), ["1000"])
+
+    def test_who_says_how_they_wait_is_heard(self):
+        self.assertEqual(self.spin(HOME="/x", GOMP_SPINCOUNT="7"), ["7"])
+        self.assertEqual(self.spin(HOME="/x", OMP_WAIT_POLICY="passive"), ["0"])
+
+    def test_the_environment_is_whole_again(self):
+        self.assertIn("/x/.cache/graft", graft("cache", env={"HOME": "/x"}).stdout)
+
+
 if __name__ == "__main__":
     unittest.main()
