@@ -17,6 +17,7 @@
 #include "asserts.h"
 
 #include "base/file.h"
+#include "base/file_hash.h"
 #include "base/hash.h"
 #include "base/memory.h"
 
@@ -119,11 +120,40 @@ static void test_failing_allocations(void **state)
     assert_int_equal(status, GRAFT_OK);
 }
 
+/* Made beside, of the file that is open: what has its name later does not matter. Nobody has to wait for it.
+ */
+static void test_hash_of_a_file(void **state)
+{
+    enum { SIZE = 3000001 };
+    uint8_t *bytes;
+    char expected[65];
+    graft_mapping mapping;
+    graft_file_hash *hash, *unasked;
+    (void)state;
+    assert_int_equal(graft_allocate(&bytes, SIZE, 1), GRAFT_OK);
+    for (size_t i = 0; i < SIZE; i++)
+        bytes[i] = (uint8_t)(i * 31 >> 3);
+    graft_sha256(bytes, SIZE, expected);
+    assert_int_equal(graft_file_write("a", bytes, SIZE), GRAFT_OK);
+    assert_int_equal(graft_mapping_open(&mapping, "a"), GRAFT_OK);
+    assert_int_equal(graft_file_write("a", "other", 5), GRAFT_OK);
+    assert_int_equal(graft_file_hash_begin(&hash, mapping.file), GRAFT_OK);
+    assert_int_equal(graft_file_hash_begin(&unasked, mapping.file), GRAFT_OK);
+    graft_mapping_close(&mapping);
+    graft_file_hash_release(unasked);
+    graft_file_hash_release(graft_file_hash_share(hash));
+    assert_string_equal(graft_file_hash_text(hash), expected);
+    assert_string_equal(graft_file_hash_text(hash), expected);
+    graft_file_hash_release(hash);
+    graft_file_hash_release(NULL);
+    free(bytes);
+}
+
 static void test_reading(void **state)
 {
     uint8_t *data = (uint8_t *)1;
     size_t size = 77;
-    graft_mapping mapping = {NULL, 0};
+    graft_mapping mapping = {NULL, 0, -1};
     (void)state;
     assert_int_equal(graft_file_write("a", "hello", 5), GRAFT_OK);
     assert_int_equal(graft_file_read("a", 4, &data, &size), GRAFT_EIO);
@@ -243,6 +273,7 @@ int main(void)
         cmocka_unit_test(test_reading),        cmocka_unit_test(test_folders),
         cmocka_unit_test(test_cache),          cmocka_unit_test(test_cores_follow_the_affinity),
         cmocka_unit_test(test_peak_and_clock), cmocka_unit_test(test_sha256),
+        cmocka_unit_test(test_hash_of_a_file),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

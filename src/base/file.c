@@ -43,27 +43,28 @@ graft_status graft_mapping_open(graft_mapping *mapping, const char *path)
     graft_status status = open_regular(&file, &size, path);
     if (status != GRAFT_OK)
         return status;
-    void *data = NULL;
-    if (size > 0) {
-        data = mmap(NULL, size, PROT_READ, MAP_PRIVATE, file, 0);
-        if (data == MAP_FAILED) {
-            int error = errno;
-            close(file);
-            return graft_fail_errno(error, "%s", path);
-        }
+    if (size == 0) {
+        close(file);
+        *mapping = (graft_mapping){NULL, 0, -1};
+        return GRAFT_OK;
     }
-    close(file);
-    mapping->data = data;
-    mapping->size = size;
+    void *data = mmap(NULL, size, PROT_READ, MAP_PRIVATE, file, 0);
+    if (data == MAP_FAILED) {
+        int error = errno;
+        close(file);
+        return graft_fail_errno(error, "%s", path);
+    }
+    *mapping = (graft_mapping){data, size, file};
     return GRAFT_OK;
 }
 
 void graft_mapping_close(graft_mapping *mapping)
 {
-    if (mapping->data)
+    if (mapping->data) {
         munmap((void *)(uintptr_t)mapping->data, mapping->size);
-    mapping->data = NULL;
-    mapping->size = 0;
+        close(mapping->file);
+    }
+    *mapping = (graft_mapping){NULL, 0, -1};
 }
 
 static graft_status read_all(int file, uint8_t *data, size_t size, size_t *got, const char *path)

@@ -13,8 +13,9 @@
 /* A file's bytes: mapped privately and read-only. A file that shrinks while it is mapped raises SIGBUS, so
  * pictures (which people edit) are read and only weights are mapped. */
 typedef struct graft_mapping {
-    const uint8_t *data;
+    const uint8_t *data; /* NULL: of an empty file, or nothing is mapped */
     size_t size;
+    int file; /* open while data is mapped */
 } graft_mapping;
 
 graft_status graft_mapping_open(graft_mapping *mapping, const char *path);

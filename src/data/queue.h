@@ -9,7 +9,7 @@
 
 #include <graft/status.h>
 
-#include "data/team.h"
+#include "base/team.h"
 
 /* Does one item, on whichever thread. A failure ends the queue. */
 typedef graft_status (*graft_work)(void *context, size_t item);

@@ -148,6 +148,13 @@ const char *graft_weights_sha256(const graft_weights *weights)
     return weights->sha256;
 }
 
+graft_status graft_weights_hash(graft_file_hash **hash, const graft_weights *weights)
+{
+    if (!weights->file.data)
+        return graft_fail(GRAFT_EARGUMENT, "%s: these weights are no file", weights->path);
+    return graft_file_hash_begin(hash, weights->file.file);
+}
+
 size_t graft_weights_count(const graft_weights *weights)
 {
     return weights->count;

@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "base/chunk.h"
 #include "base/file.h"
+#include "base/file_hash.h"
 #include "tensor/tensor.h"
 
 typedef struct graft_pair {
@@ -35,6 +36,9 @@ struct graft_weights {
 /* graft_weights_open on bytes that the caller keeps until close; `path` is only a name. */
 graft_status graft_weights_open_bytes(graft_weights **weights, const char *path, const uint8_t *bytes,
                                       size_t size);
+
+/* Begins to make the SHA-256 of the whole file. GRAFT_EARGUMENT where the bytes are the caller's. */
+graft_status graft_weights_hash(graft_file_hash **hash, const graft_weights *weights);
 
 /* `view` is copied; its name and data must live as long as the weights. Where the data lies in a chunk that
  * is taken over, also on failure. */

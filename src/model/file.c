@@ -110,9 +110,16 @@ static graft_status make_metadata(metadata *m, const graft_model *model)
     GRAFT_TRY(dump(&m->owned[3], trained_json(model)));
     GRAFT_TRY(dump(&m->owned[4], graph_json(model)));
     const char *values[OWN_KEYS] = {
-        m->owned[0],          graft_version(), model->recipe.network->name,    m->owned[4],
-        m->owned[1],          m->owned[2],     graft_sight_name(model->sight), graft_model_source_name(model),
-        model->source_sha256, m->owned[3],
+        m->owned[0],
+        graft_version(),
+        model->recipe.network->name,
+        m->owned[4],
+        m->owned[1],
+        m->owned[2],
+        graft_sight_name(model->sight),
+        graft_model_source_name(model),
+        graft_model_source_sha256(model),
+        m->owned[3],
     };
     for (int i = 0; i < OWN_KEYS; i++) {
         m->pairs[2 * i] = own_keys[i];

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/status.h"
+#include "formats/weights.h"
 #include "ops/op.h"
 #include "zoo/zoo.h"
 
@@ -53,6 +54,7 @@ void graft_model_free(graft_model *model)
     graft_model_forget_classes(model);
     graft_state_dispose(&model->state);
     graft_recipe_dispose(&model->recipe);
+    graft_file_hash_release(model->source_hash);
     free(model->notes);
     free(model->head);
     free(model->source_name);
@@ -68,6 +70,7 @@ graft_status graft_model_clone(graft_model **out, const graft_model *model)
     copy->transform = model->transform;
     copy->sight = model->sight;
     memcpy(copy->source_sha256, model->source_sha256, sizeof copy->source_sha256);
+    copy->source_hash = model->source_hash ? graft_file_hash_share(model->source_hash) : NULL;
     graft_state_share(&copy->state, &model->state);
     if (model->classes)
         GRAFT_TRY(graft_model_name_classes(copy, (const char *const *)model->classes, model->class_count));
@@ -141,6 +144,41 @@ out:
     return status;
 }
 
+/* Which of a network's published files it is decides how pictures are seen. That is asked for as late as it
+ * can be, because the file's hash is made meanwhile. */
+static bool differ(const graft_network *network, bool in_size)
+{
+    for (size_t i = 1; i < network->published_count; i++) {
+        const graft_transform *one = &network->published[0].transform,
+                              *other = &network->published[i].transform;
+        if (in_size ? one->crop != other->crop : memcmp(one, other, sizeof *one) != 0)
+            return true;
+    }
+    return false;
+}
+
+static graft_status fill_from(graft_model **out, const graft_network *network, const char *module,
+                              const graft_weights *weights, bool *replaced)
+{
+    graft_status status;
+    graft_model *model = NULL;
+    graft_file_hash *hash = NULL;
+    GRAFT_TRY(graft_weights_hash(&hash, weights));
+    GRAFT_TRY(wrap_network(&model, network, differ(network, true) ? graft_file_hash_text(hash) : NULL));
+    GRAFT_TRY(graft_model_fill(model, weights, module, replaced));
+    if (module)
+        GRAFT_TRY(graft_model_take(model, module));
+    if (differ(network, false))
+        model->transform = graft_network_transform(network, graft_file_hash_text(hash));
+    model->source_hash = hash;
+    *out = model;
+    return GRAFT_OK;
+out:
+    graft_model_free(model);
+    graft_file_hash_release(hash);
+    return status;
+}
+
 static graft_status open_file(graft_model **out, const char *name, const char *module, const char *path,
                               bool *replaced)
 {
@@ -153,12 +191,8 @@ static graft_status open_file(graft_model **out, const char *name, const char *m
     if (!path)
         GRAFT_TRY(published_path(&published, network));
     GRAFT_TRY(graft_weights_open(&weights, path ? path : published));
-    GRAFT_TRY(wrap_network(&model, network, graft_weights_sha256(weights)));
-    GRAFT_TRY(graft_model_fill(model, weights, module, replaced));
-    if (module)
-        GRAFT_TRY(graft_model_take(model, module));
+    GRAFT_TRY(fill_from(&model, network, module, weights, replaced));
     GRAFT_TRY(graft_duplicate(&model->source_name, graft_path_base(path ? path : published)));
-    graft_model_set_source(model, graft_weights_sha256(weights));
     *out = model;
     model = NULL;
 out:
@@ -290,7 +324,7 @@ const char *graft_model_class(const graft_model *model, size_t index)
 
 const char *graft_model_source_sha256(const graft_model *model)
 {
-    return model->source_sha256;
+    return model->source_hash ? graft_file_hash_text(model->source_hash) : model->source_sha256;
 }
 
 const char *graft_model_source_name(const graft_model *model)

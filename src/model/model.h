@@ -4,6 +4,7 @@
 
 #include <graft/model.h>
 
+#include "base/file_hash.h"
 #include "model/recipe.h"
 #include "model/state.h"
 
@@ -22,6 +23,7 @@ struct graft_model {
     size_t class_count; /* width of the logits */
     char *source_name;
     char source_sha256[65];
+    graft_file_hash *source_hash; /* makes it; NULL: it is known, or there is none */
     graft_note *notes;
     size_t note_count, note_capacity;
 };

@@ -1,7 +1,7 @@
 /* Decoding threads: POSIX threads that all run one function. They never enter OpenMP, and leave signals to
  * the threads of the program. */
-#ifndef GRAFT_DATA_TEAM_H
-#define GRAFT_DATA_TEAM_H
+#ifndef GRAFT_BASE_TEAM_H
+#define GRAFT_BASE_TEAM_H
 
 #include <pthread.h>
 

@@ -1,5 +1,5 @@
 /* Starting and joining POSIX threads. */
-#include "data/team.h"
+#include "base/team.h"
 
 #include <signal.h>
 #include <stdlib.h>
