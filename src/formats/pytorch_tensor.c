@@ -119,7 +119,7 @@ static struct layout simplify(const struct layout *layout)
 static inline void copy_plane(char *out, const uint8_t *data, const int64_t dims[2], const int64_t strides[2],
                               size_t size)
 {
-    enum { TILE = 16 };
+    enum { TILE = 32 };
     int64_t rows = dims[0], columns = dims[1], down = strides[0], right = strides[1];
     for (int64_t from = 0; from < rows; from += TILE) {
         int64_t count = rows - from < TILE ? rows - from : TILE;
