@@ -14,7 +14,7 @@ graft_status graft_allocate(void *out, size_t count, size_t size);
 /* Grows *(T **)out from any size to `count` elements; new elements are not initialised. */
 graft_status graft_reallocate(void *out, size_t count, size_t size);
 
-/* The same on a 64-byte boundary, not zeroed, with huge pages where it is that large. Free with free(). */
+/* The same on a 64-byte boundary, not zeroed, of huge pages where that saves time. Free with free(). */
 graft_status graft_allocate_aligned(void *out, size_t bytes);
 
 /* A copy of a string. */

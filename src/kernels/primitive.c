@@ -1,5 +1,6 @@
-/* A oneDNN primitive as a kernel: its memory objects are made with the kernel, an address is set in each by
- * bind, and run only executes. */
+/* A oneDNN primitive as a kernel: its memory objects are made with the kernel, its code when it is to be
+ * bound (many a kernel is only compared with another, or a hint), an address is set in each object by bind,
+ * and run only executes. */
 #include "kernels/primitive.h"
 
 #include <math.h>
@@ -11,8 +12,8 @@
 typedef struct primitive_kernel {
     graft_kernel kernel;
     dnnl_primitive_desc_t descriptor; /* kept: a backward takes it as a hint */
-    dnnl_primitive_t primitive;
-    dnnl_stream_t stream; /* the device's */
+    dnnl_primitive_t primitive;       /* NULL until its code is made */
+    dnnl_stream_t stream;             /* the device's */
     dnnl_memory_t memories[GRAFT_KERNEL_SLOTS];
     dnnl_memory_t scratch;
     dnnl_exec_arg_t arguments[GRAFT_KERNEL_SLOTS + 1];
@@ -23,6 +24,8 @@ static graft_status bind(graft_kernel *kernel, void *const *buffers, void *scrat
 {
     primitive_kernel *self = (primitive_kernel *)kernel;
     graft_status status = GRAFT_OK;
+    if (!self->primitive)
+        GRAFT_TRY_DNNL(dnnl_primitive_create(&self->primitive, self->descriptor), kernel->implementation);
     for (int i = 0; i < GRAFT_KERNEL_SLOTS; i++)
         if (self->memories[i])
             GRAFT_TRY_DNNL(dnnl_memory_set_data_handle_v2(self->memories[i], buffers[i], self->stream),
@@ -118,7 +121,6 @@ graft_status graft_primitive_wrap(graft_kernel **out, graft_device *device, cons
     self->kernel.in_place = -1;
     self->descriptor = descriptor;
     self->stream = device->stream;
-    GRAFT_TRY_DNNL(dnnl_primitive_create(&self->primitive, descriptor), what);
     GRAFT_TRY_DNNL(dnnl_primitive_desc_query(descriptor, dnnl_query_impl_info_str, 0,
                                              (void *)&self->kernel.implementation),
                    what);

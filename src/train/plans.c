@@ -105,9 +105,10 @@ graft_status graft_executor_plan(graft_executor *e, graft_plan_part part, bool t
         graft_plan_request request = request_of(e, part, training, batch);
         graft_device_share_code(true);
         status = graft_plan_compile(&entry.plan, &request);
+        if (status == GRAFT_OK)
+            status = add_plan(e, &entry);
         graft_device_share_code(false);
         GRAFT_TRY(status);
-        GRAFT_TRY(add_plan(e, &entry));
     }
     *plan = entry.plan;
 out:
