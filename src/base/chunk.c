@@ -2,6 +2,7 @@
  * releasing it gives its memory back. */
 #include "base/chunk.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,11 +21,12 @@ struct graft_chunk {
 #endif
 #endif
 #ifdef __SANITIZE_ADDRESS__
-enum { SIZE = 0 };
+static const bool all_alone = true;
 #else
-enum { SIZE = 8 << 20 };
+static const bool all_alone = false;
 #endif
-enum { LARGE = SIZE / 2, ALIGNMENT = 64 };
+
+enum { SIZE = 8 << 20, LARGE = SIZE / 2, ALIGNMENT = 64 };
 
 static graft_status create(graft_chunk **out, size_t bytes)
 {
@@ -78,7 +80,7 @@ static graft_status take_alone(void *out, graft_chunk **chunk, size_t bytes)
 
 graft_status graft_chunks_take(graft_chunks *chunks, void *out, graft_chunk **chunk, size_t bytes)
 {
-    if (!chunks || bytes >= LARGE)
+    if (!chunks || all_alone || bytes >= LARGE)
         return take_alone(out, chunk, bytes);
     bytes = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     graft_status status = make_room(chunks, bytes);

@@ -156,7 +156,7 @@ static graft_status describe(dnnl_primitive_desc_t *out, graft_device *device, c
                              const void *operation, dnnl_primitive_attr_t attributes,
                              const graft_kernel *hint)
 {
-    graft_status status;
+    graft_status status = GRAFT_OK;
     dnnl_primitive_attr_t own = NULL;
     if (!attributes)
         GRAFT_TRY(graft_attributes_create(&own, false, NULL, 0));
