@@ -168,10 +168,10 @@ out:
     return status;
 }
 
-/* Only packed from: nobody reads it as it is. */
+/* Folded only to be packed from: nobody reads it as it is. */
 static bool passes(const graft_constant *constant)
 {
-    return constant->users == 0 && !constant->data;
+    return constant->users == 0 && !constant->data && !constant->source;
 }
 
 /* `folded` has room for a source that only passes: all of them use the same memory, one after another. */
