@@ -570,9 +570,35 @@ static void test_weights_for_other_classes(void **state)
     assert_int_equal(graft_model_save(model, path), GRAFT_OK);
     assert_int_equal(graft_model_open(&opened, "efficientnet_lite0", path), GRAFT_EFORMAT);
     assert_non_null(strstr(graft_error_message(), "_fc.weight (3, 1280) where (1000, 1280) is needed"));
-    assert_int_equal(graft_model_open_body(&opened, "efficientnet_lite0", path, &replaced), GRAFT_OK);
+    assert_int_equal(graft_model_open_body(&opened, "efficientnet_lite0", path, NULL, &replaced), GRAFT_OK);
     assert_true(replaced);
     assert_int_equal(opened->class_count, 1000);
+    assert_memory_equal(tensor_of(opened, "_conv_stem.weight")->data,
+                        tensor_of(model, "_conv_stem.weight")->data, 32 * 27 * sizeof(float));
+    graft_model_free(opened);
+    graft_model_free(model);
+    unlink(path);
+}
+
+/* Compared with the file, and not loaded. */
+static void test_a_body_without_the_head_that_goes(void **state)
+{
+    (void)state;
+    static const char layers[] = "linear(16) relu linear";
+    char path[] = "/tmp/graft-edit-XXXXXX";
+    graft_model *model = create(), *opened = NULL;
+    graft_executor *executor;
+    graft_executor_options how = GRAFT_EXECUTOR_OPTIONS_INIT;
+    bool replaced = true;
+    make_file(path);
+    assert_int_equal(graft_model_save(model, path), GRAFT_OK);
+    assert_int_equal(graft_model_open_body(&opened, "efficientnet_lite0", path, layers, &replaced), GRAFT_OK);
+    assert_false(replaced);
+    assert_null(tensor_of(opened, "_fc.weight"));
+    assert_int_equal(graft_executor_create(&executor, opened, &how), GRAFT_ESHAPE);
+    assert_int_equal(graft_model_set_size(opened, 64), GRAFT_OK);
+    assert_int_equal(graft_model_replace_head(opened, layers, names, 3, GRAFT_START_ZERO, 5), GRAFT_OK);
+    assert_int_equal(graft_model_check_whole(opened), GRAFT_OK);
     assert_memory_equal(tensor_of(opened, "_conv_stem.weight")->data,
                         tensor_of(model, "_conv_stem.weight")->data, 32 * 27 * sizeof(float));
     graft_model_free(opened);
@@ -681,6 +707,7 @@ int main(void)
         cmocka_unit_test(test_size),
         cmocka_unit_test(test_an_outline_is_only_looked_at),
         cmocka_unit_test(test_weights_for_other_classes),
+        cmocka_unit_test(test_a_body_without_the_head_that_goes),
         cmocka_unit_test(test_edits_survive_a_file),
         cmocka_unit_test(test_a_file_of_a_newer_graft),
         cmocka_unit_test(test_selection),

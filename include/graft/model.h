@@ -64,11 +64,12 @@ typedef struct graft_model graft_model;
  * network must be there with its shape and nothing may be left over (GRAFT_EFORMAT lists the first few);
  * auxiliary classifiers may be absent as a whole, and start at random. All of the model is frozen. */
 GRAFT_API graft_status graft_model_open(graft_model **model, const char *network, const char *path);
-/* The same for a model that gets a new head next (graft_model_replace_head): class layers that the file
- * lacks, or has for another number of classes, start at random. *replaced (NULL is legal) says whether there
+/* The same for a model that gets a new head next: graft_model_replace_head with these `layers`. Where they
+ * are not NULL the head that they replace must be in the file, and is not loaded. Class layers that the file
+ * lacks, or has for another number of classes, start at random; *replaced (NULL is legal) says whether there
  * are any. */
 GRAFT_API graft_status graft_model_open_body(graft_model **model, const char *network, const char *path,
-                                             bool *replaced);
+                                             const char *layers, bool *replaced);
 /* A module of a network by itself, which reads nothing but the picture ("features" of VGG): its names lose
  * the module's path, and only its weights are loaded and needed; the file is otherwise this network's. What
  * it gives are no logits: graft_model_sequential puts a head behind it. GRAFT_ENOTFOUND, GRAFT_ESHAPE. */

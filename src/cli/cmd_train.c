@@ -32,7 +32,7 @@ static graft_status open_model(train_job *job)
     if (r->random_weights)
         GRAFT_TRY(graft_model_create(&job->model, r->network, r->fit.seed));
     else
-        GRAFT_TRY(graft_model_open_body(&job->model, r->network, r->weights, &job->other_classes));
+        GRAFT_TRY(graft_model_open_body(&job->model, r->network, r->weights, r->head, &job->other_classes));
     if (r->size)
         GRAFT_TRY(graft_model_set_size(job->model, r->size));
     graft_model_set_sight(job->model, r->dataset.sight);

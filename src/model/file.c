@@ -341,7 +341,7 @@ static graft_status from_weights(graft_model **out, const graft_weights *weights
                           graft_weights_path(weights), name);
     GRAFT_TRY(read_transform(&transform, weights));
     GRAFT_TRY(wrap(&model, network, &transform, weights));
-    GRAFT_TRY(graft_model_fill(model, weights, NULL, NULL));
+    GRAFT_TRY(graft_model_fill(model, weights, NULL, NULL, NULL));
     GRAFT_TRY(read_classes(model, weights));
     GRAFT_TRY(read_rest(model, weights));
     *out = model;

@@ -158,14 +158,14 @@ static bool differ(const graft_network *network, bool in_size)
 }
 
 static graft_status fill_from(graft_model **out, const graft_network *network, const char *module,
-                              const graft_weights *weights, bool *replaced)
+                              const char *without, const graft_weights *weights, bool *replaced)
 {
     graft_status status;
     graft_model *model = NULL;
     graft_file_hash *hash = NULL;
     GRAFT_TRY(graft_weights_hash(&hash, weights));
     GRAFT_TRY(wrap_network(&model, network, differ(network, true) ? graft_file_hash_text(hash) : NULL));
-    GRAFT_TRY(graft_model_fill(model, weights, module, replaced));
+    GRAFT_TRY(graft_model_fill(model, weights, module, without, replaced));
     if (module)
         GRAFT_TRY(graft_model_take(model, module));
     if (differ(network, false))
@@ -180,7 +180,7 @@ out:
 }
 
 static graft_status open_file(graft_model **out, const char *name, const char *module, const char *path,
-                              bool *replaced)
+                              const char *layers, bool *replaced)
 {
     graft_status status;
     const graft_network *network;
@@ -191,7 +191,7 @@ static graft_status open_file(graft_model **out, const char *name, const char *m
     if (!path)
         GRAFT_TRY(published_path(&published, network));
     GRAFT_TRY(graft_weights_open(&weights, path ? path : published));
-    GRAFT_TRY(fill_from(&model, network, module, weights, replaced));
+    GRAFT_TRY(fill_from(&model, network, module, layers ? network->head : NULL, weights, replaced));
     GRAFT_TRY(graft_duplicate(&model->source_name, graft_path_base(path ? path : published)));
     *out = model;
     model = NULL;
@@ -204,13 +204,14 @@ out:
 
 graft_status graft_model_open(graft_model **model, const char *network, const char *path)
 {
-    return open_file(model, network, NULL, path, NULL);
+    return open_file(model, network, NULL, path, NULL, NULL);
 }
 
-graft_status graft_model_open_body(graft_model **model, const char *network, const char *path, bool *replaced)
+graft_status graft_model_open_body(graft_model **model, const char *network, const char *path,
+                                   const char *layers, bool *replaced)
 {
     bool missing = false;
-    graft_status status = open_file(model, network, NULL, path, &missing);
+    graft_status status = open_file(model, network, NULL, path, layers, &missing);
     if (status == GRAFT_OK && replaced)
         *replaced = missing;
     return status;
@@ -219,7 +220,7 @@ graft_status graft_model_open_body(graft_model **model, const char *network, con
 graft_status graft_model_open_module(graft_model **model, const char *network, const char *module,
                                      const char *path)
 {
-    return open_file(model, network, module, path, NULL);
+    return open_file(model, network, module, path, NULL, NULL);
 }
 
 graft_status graft_model_outline(graft_model **model, const char *name)
@@ -403,6 +404,7 @@ graft_status graft_model_check_whole(const graft_model *model)
     const graft_node *gap = graft_state_gap(&model->state);
     if (gap)
         return graft_fail(GRAFT_ESHAPE,
-                          "node %s: its weights are of another shape than it needs since an edit", gap->name);
+                          "node %s: it has no weights, or none of the shape that it needs since an edit",
+                          gap->name);
     return GRAFT_OK;
 }

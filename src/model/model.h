@@ -34,9 +34,10 @@ graft_status graft_model_wrap(graft_model **model, const graft_recipe *recipe);
 graft_status graft_model_clone(graft_model **out, const graft_model *model);
 /* Fills tensors from a checkpoint: all there, all of their shape, nothing left over. An auxiliary classifier
  * may be absent as a whole. `class_layers` not NULL: so may class layers, also in another shape, and it is
- * set where any is. What is absent starts at random. `module` not NULL: nothing else is filled or needed. */
+ * set where any is. What is absent starts at random. `module` not NULL: nothing else is filled or needed.
+ * `without` not NULL: this module is there, but its tensors stay NULL. */
 graft_status graft_model_fill(graft_model *model, const graft_weights *weights, const char *module,
-                              bool *class_layers);
+                              const char *without, bool *class_layers);
 /* What is left is the module by itself. */
 graft_status graft_model_take(graft_model *model, const char *module);
 graft_status graft_model_set_head(graft_model *model, const char *module);

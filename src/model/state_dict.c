@@ -67,6 +67,7 @@ static const graft_tensor_view *find_view(const graft_weights *weights, const ch
 typedef struct filling {
     graft_model *model;
     const graft_weights *weights;
+    const char *without; /* a module that is only compared, or NULL */
     graft_chunks chunks; /* the tensors' memory */
     difference missing, misshapen, left_over;
 } filling;
@@ -105,6 +106,8 @@ static graft_status take(filling *f, const graft_node *node, int slot)
                  graft_shape_text(&parameter->shape, want));
         return note(&f->misshapen, name, detail);
     }
+    if (f->without && graft_node_matches(node, f->without))
+        return GRAFT_OK;
     status = copy_view(f, index, view, is_optional(parameter) ? GRAFT_I64 : GRAFT_F32);
 out:
     return status;
@@ -204,11 +207,11 @@ static bool fits(const graft_model *model, const graft_node *node, const graft_w
 }
 
 graft_status graft_model_fill(graft_model *model, const graft_weights *weights, const char *module,
-                              bool *class_layers)
+                              const char *without, bool *class_layers)
 {
     graft_status status;
     const graft_network *network = model->recipe.network;
-    filling f = {.model = model, .weights = weights};
+    filling f = {.model = model, .weights = weights, .without = without};
     for (size_t i = 0; i < model->state.graph->count; i++) {
         const graft_node *node = &model->state.graph->nodes[i];
         if (module && !graft_node_matches(node, module))
