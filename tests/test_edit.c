@@ -480,7 +480,7 @@ static void test_weights_that_no_longer_fit(void **state)
     assert_int_equal(graft_model_replace(model, "_dropout", "linear(64)", 1), GRAFT_OK);
     assert_null(graft_model_tensor(model, graft_model_tensor_count(model) - 2).data);
     assert_int_equal(graft_executor_create(&executor, model, &how), GRAFT_ESHAPE);
-    assert_non_null(strstr(graft_error_message(), "node _fc: its weights are of another shape"));
+    assert_non_null(strstr(graft_error_message(), "node _fc: it has no weights, or none of the shape"));
     assert_int_equal(graft_model_save(model, "/tmp/graft-never"), GRAFT_ESHAPE);
     assert_int_equal(graft_model_replace(model, "_fc", "linear(4)", 1), GRAFT_OK);
     assert_non_null(graft_model_tensor(model, graft_model_tensor_count(model) - 2).data);
