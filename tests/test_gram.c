@@ -244,7 +244,7 @@ static void test_gradients_accumulate(void **state)
 {
     static const int views[] = {0, 1, 0, 1, 0}, labels[] = {0, 1, 0, 2, 1};
     int samples[5] = {0};
-    const graft_batch batch = {.count = 5, .samples = samples, .views = views, .labels = labels};
+    graft_batch batch = {.count = 5, .samples = samples, .views = views, .labels = labels};
     job gram, plain;
     graft_executor_options options = options_of(true);
     (void)state;
@@ -257,6 +257,7 @@ static void test_gradients_accumulate(void **state)
     for (int turn = 0; turn < 3; turn++)
         for (int i = 0; i < 2; i++) {
             job *j = i == 0 ? &gram : &plain;
+            batch.dataset = j->dataset;
             assert_ok(graft_executor_zero_grad(j->e));
             for (int k = 0; k < 2; k++) {
                 assert_ok(graft_executor_forward(j->e, &batch));
@@ -332,13 +333,14 @@ static void test_views_are_told_first(void **state)
 {
     static const int views[] = {0}, labels[] = {0};
     int samples[] = {0};
-    const graft_batch batch = {.count = 1, .samples = samples, .views = views, .labels = labels};
+    graft_batch batch = {.count = 1, .samples = samples, .views = views, .labels = labels};
     const graft_batch nameless = {.count = 1, .labels = labels};
     graft_executor_options options = options_of(true);
     job j = {NULL, NULL, NULL, NULL};
     (void)state;
     j.dataset = open_data();
     samples[0] = a_sample(j.dataset, 1);
+    batch.dataset = j.dataset;
     assert_ok(create(&j.e, NULL, &options));
     assert_int_equal(graft_executor_forward(j.e, &batch), GRAFT_EARGUMENT);
     graft_loader *one = loader_of(&j, GRAFT_SET_TRAIN, false, false);

@@ -122,6 +122,7 @@ typedef struct graft_batch {
     const int *labels;            /* (N) */
     const uint8_t *const *pixels; /* (N) of (crop, crop, 3) bytes each; NULL where it was not decoded */
     const char *const *causes;    /* (N) NULL, or why a picture could not be read */
+    const graft_dataset *dataset; /* whose samples these are; NULL: nobody's, and nothing is kept of them */
 } graft_batch;
 
 typedef struct graft_loader_options {

@@ -153,8 +153,8 @@ GRAFT_API void graft_executor_train(graft_executor *executor);
 GRAFT_API void graft_executor_eval(graft_executor *executor);
 
 GRAFT_API graft_status graft_executor_zero_grad(graft_executor *executor);
-/* (N, 3, H, W) -> (N, classes). Takes kept features where it has them and keeps them where there is room (of
- * a dataset whose loader is attached). In training the batch is at most options.batch; in evaluation any. A
+/* (N, 3, H, W) -> (N, classes). Takes kept features where it has them, and keeps those of the dataset whose
+ * loader was attached first. In training the batch is at most options.batch; in evaluation any. A
  * batch with an unread picture is GRAFT_EIO with its cause. `samples`, `views` and `causes` may be NULL. */
 GRAFT_API graft_status graft_executor_forward(graft_executor *executor, const graft_batch *batch);
 /* The last forward's logits, (N, classes); borrowed until the next call. */
@@ -172,10 +172,13 @@ GRAFT_API void graft_executor_set_decay(graft_executor *executor, float decay);
 
 /* ---- Features ---- */
 
-/* The loader no longer decodes pictures whose features this executor keeps. `executor` NULL detaches the
- * loader, which must be done (or the loader freed) before the executor is freed. */
+/* The loader no longer decodes pictures whose features this executor keeps. An executor keeps features of one
+ * dataset, that of its first loader: a loader of another goes on decoding, and its pictures are run as they
+ * are. `executor` NULL detaches the loader, which must be done (or the loader freed) before the executor is
+ * freed. */
 GRAFT_API void graft_executor_attach(graft_executor *executor, graft_loader *loader);
-/* Runs the backbone over samples and views that are not kept yet. */
+/* Runs the backbone over samples and views that are not kept yet. GRAFT_EARGUMENT where those of another
+ * dataset are kept. */
 GRAFT_API graft_status graft_executor_keep(graft_executor *executor, graft_loader *loader,
                                            const graft_progress *progress);
 /* Kept features of a sample, all cut tensors one behind another, plain NCHW; NULL where they are not kept. */

@@ -22,10 +22,12 @@ void graft_dataset_free(graft_dataset *dataset)
 
 graft_status graft_dataset_create(graft_dataset **out, graft_sight sight)
 {
+    static size_t datasets; /* that there have been */
     graft_dataset *dataset;
     graft_status status = GRAFT_NEW(&dataset);
     if (status != GRAFT_OK)
         return status;
+    dataset->identity = __atomic_add_fetch(&datasets, 1, __ATOMIC_RELAXED);
     graft_arena_init(&dataset->arena);
     dataset->sight = sight;
     *out = dataset;

@@ -9,6 +9,7 @@
 #include "data/scan.h"
 
 struct graft_dataset {
+    size_t identity;   /* not 0, and no other's in this process, as its address may be */
     graft_arena arena; /* every text */
     graft_names classes;
     graft_names ignored;

@@ -18,7 +18,8 @@ struct graft_features {
     int views;                    /* of a sample: plain, mirror, and those that were drawn */
     char *source;                 /* of the drawn ones */
     graft_model *model;           /* whose boundary it is, without weights above it; NULL: unknown */
-    const graft_dataset *dataset; /* only compared, and asked for contents while rows are added */
+    size_t identity;              /* of the dataset; 0: nobody's samples */
+    const graft_dataset *dataset; /* asked for contents while rows are added or recalled */
     graft_store *store;           /* NULL: memory alone */
     size_t samples;
     const float **table; /* [sample * views + view] */
@@ -70,6 +71,7 @@ graft_status graft_features_create_for(graft_features **out, graft_model *model,
     GRAFT_TRY(graft_model_clone(&features->model, model));
     drop_above(features->model);
     features->dataset = dataset;
+    features->identity = dataset->identity;
     *out = features;
     features = NULL;
 out:
@@ -92,7 +94,7 @@ bool graft_features_serve(const graft_features *features, const graft_model *mod
                           const graft_dataset *dataset)
 {
     const graft_model *mine = features->model;
-    if (!mine || features->dataset != dataset || mine->sight != model->sight ||
+    if (!mine || !graft_features_are_of(features, dataset) || mine->sight != model->sight ||
         memcmp(&mine->transform, &model->transform, sizeof mine->transform) != 0 ||
         mine->state.graph->count != model->state.graph->count)
         return false;
@@ -134,6 +136,19 @@ graft_status graft_features_reserve(graft_features *features, size_t samples)
            (samples - features->samples) * views * sizeof *features->table);
     features->samples = samples;
     return GRAFT_OK;
+}
+
+graft_status graft_features_bind(graft_features *features, const graft_dataset *dataset)
+{
+    if (features->identity != 0 && !graft_features_are_of(features, dataset))
+        return graft_fail(GRAFT_EARGUMENT, "what is kept here are features of another dataset's pictures");
+    features->identity = dataset->identity;
+    return graft_features_reserve(features, dataset->count);
+}
+
+bool graft_features_are_of(const graft_features *features, const graft_dataset *dataset)
+{
+    return features->identity == (dataset ? dataset->identity : 0);
 }
 
 bool graft_features_has_room(const graft_features *features, int sample, int view)

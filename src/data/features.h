@@ -1,7 +1,9 @@
 /* What is kept of a picture: the numbers that cross the frozen boundary, by (sample, view). Rows are plain
  * NCHW f32, all cut tensors one behind another, and exact: the same bits as running the backbone again. They
  * lie in memory, or in a store on disk as far as that takes them. One thread writes; loader threads ask
- * whether a row is there. */
+ * whether a row is there.
+ *
+ * They are rows of one dataset's samples, which is known by its identity: it need not live as long. */
 #ifndef GRAFT_DATA_FEATURES_H
 #define GRAFT_DATA_FEATURES_H
 
@@ -15,8 +17,7 @@
 
 /* `row`: floats of one view. Counted: share and release. */
 graft_status graft_features_create(graft_features **features, size_t row);
-/* For what crosses this model's frozen boundary, of this dataset's samples. The model is shared, the dataset
- * is only remembered. `drawn`: random views of each picture that are kept, GRAFT_VIEW_KEPT and up; `source`
+/* For what crosses this model's frozen boundary, of this dataset's samples. The model is shared. `drawn`: random views of each picture that are kept, GRAFT_VIEW_KEPT and up; `source`
  * is all they depend on beside the picture. */
 graft_status graft_features_create_for(graft_features **features, graft_model *model,
                                        const graft_dataset *dataset, int drawn, const char *source);
@@ -35,6 +36,11 @@ bool graft_features_stored(const graft_features *features, int sample, int view)
 /* Takes the row from the store if it is there and whole; whether it is kept now. */
 bool graft_features_recall(graft_features *features, int sample, int view);
 
+/* From now on these are rows of this dataset's samples, with room for all of them; before any loader asks.
+ * GRAFT_EARGUMENT where they are another's. */
+graft_status graft_features_bind(graft_features *features, const graft_dataset *dataset);
+/* Whether samples of this dataset (NULL: nobody's) are meant by the rows' numbers. */
+bool graft_features_are_of(const graft_features *features, const graft_dataset *dataset);
 /* Room for this many samples; before any loader asks. */
 graft_status graft_features_reserve(graft_features *features, size_t samples);
 /* Whether such a row can be kept: there is room for the sample, and the view is one that comes again. */

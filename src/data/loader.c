@@ -331,8 +331,8 @@ graft_status graft_loader_next(graft_loader *l, graft_batch *batch)
     }
     GRAFT_TRY(gather(l, count));
     l->cursor += count;
-    *batch = (graft_batch){(int)count,      l->batch_samples, l->batch_views,
-                           l->batch_labels, l->batch_pixels,  l->batch_causes};
+    *batch = (graft_batch){(int)count,      l->batch_samples, l->batch_views, l->batch_labels,
+                           l->batch_pixels, l->batch_causes,  l->dataset};
 out:
     if (status != GRAFT_OK)
         graft_queue_stop(&l->queue);

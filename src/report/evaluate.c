@@ -83,8 +83,12 @@ static graft_status take_batch(run *r, const graft_batch *all, graft_batch *read
         r->labels[count] = all->labels[i];
         r->pixels[count++] = all->pixels[i];
     }
-    *readable = (graft_batch){
-        .count = count, .samples = r->samples, .views = r->views, .labels = r->labels, .pixels = r->pixels};
+    *readable = (graft_batch){.count = count,
+                              .samples = r->samples,
+                              .views = r->views,
+                              .labels = r->labels,
+                              .pixels = r->pixels,
+                              .dataset = all->dataset};
 out:
     return status;
 }

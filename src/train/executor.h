@@ -113,9 +113,10 @@ graft_status graft_executor_save(const graft_executor *executor, graft_snapshot 
 void graft_executor_restore(graft_executor *executor, const graft_snapshot *snapshot);
 void graft_snapshot_dispose(graft_snapshot *snapshot);
 
-/* Pixels (crop, crop, 3) or NULL where features are kept, for `count` pictures: their rows into the feeds
- * from 0. */
-graft_status graft_executor_gather(graft_executor *executor, int count, const int *samples, const int *views,
-                                   const uint8_t *const *pixels, const char *const *causes);
+/* Of a batch so many pictures. */
+graft_batch graft_batch_part(const graft_batch *batch, int from, int count);
+/* Rows of what crosses the cut into the feeds from 0, kept or from pixels (crop, crop, 3); no more of them
+ * than the feeds have. */
+graft_status graft_executor_gather(graft_executor *executor, const graft_batch *batch);
 
 #endif

@@ -71,9 +71,28 @@ out:
     return status;
 }
 
+graft_batch graft_batch_part(const graft_batch *batch, int from, int count)
+{
+    return (graft_batch){
+        .count = count,
+        .samples = batch->samples ? batch->samples + from : NULL,
+        .views = batch->views ? batch->views + from : NULL,
+        .labels = batch->labels ? batch->labels + from : NULL,
+        .pixels = batch->pixels ? batch->pixels + from : NULL,
+        .causes = batch->causes ? batch->causes + from : NULL,
+        .dataset = batch->dataset,
+    };
+}
+
+/* Whether kept rows may be meant by the numbers of a batch's samples. */
+static bool are_numbered(const graft_executor *e, const graft_batch *batch)
+{
+    return e->features && batch->samples && batch->views &&
+           graft_features_are_of(e->features, batch->dataset);
+}
+
 /* The pictures of the last training batch are gone from the workspace then. */
-graft_status graft_executor_gather(graft_executor *e, int count, const int *samples, const int *views,
-                                   const uint8_t *const *pixels, const char *const *causes)
+graft_status graft_executor_gather(graft_executor *e, const graft_batch *batch)
 {
     graft_status status;
     const graft_transform *transform = &e->model->transform;
@@ -81,23 +100,24 @@ graft_status graft_executor_gather(graft_executor *e, int count, const int *samp
     slice s = {.count = 0};
     e->stage = GRAFT_STAGE_NONE;
     graft_device_enter(e->device);
-    if (e->features && samples && views) {
-        s.samples = samples;
-        s.views = views;
+    if (are_numbered(e, batch)) {
+        s.samples = batch->samples;
+        s.views = batch->views;
     }
-    for (int i = 0; i < count; i++) {
-        const float *kept = s.samples ? graft_features_find(e->features, samples[i], views[i]) : NULL;
+    for (int i = 0; i < batch->count; i++) {
+        const float *kept = s.samples ? graft_features_find(e->features, s.samples[i], s.views[i]) : NULL;
         if (kept) {
             put_row(e, i, kept);
             continue;
         }
-        if (!pixels || !pixels[i])
+        if (!batch->pixels || !batch->pixels[i])
             return graft_fail(GRAFT_EIO, "%s",
-                              causes && causes[i] ? causes[i] : "a picture of the batch was not decoded");
+                              batch->causes && batch->causes[i] ? batch->causes[i]
+                                                                : "a picture of the batch was not decoded");
         if (!s.plan) /* who finds all that he looks for needs no backbone */
             GRAFT_TRY(graft_executor_plan(e, GRAFT_PLAN_BACKBONE, false, e->slice, &s.plan));
         s.places[s.count] = i;
-        graft_image_normalize(graft_plan_picture(s.plan) + (size_t)s.count * picture, pixels[i],
+        graft_image_normalize(graft_plan_picture(s.plan) + (size_t)s.count * picture, batch->pixels[i],
                               transform->crop, transform);
         if (++s.count == e->slice)
             GRAFT_TRY(run_slice(e, &s));
@@ -112,7 +132,7 @@ out:
 static graft_status take_rows(graft_executor *e, const graft_batch *batch)
 {
     graft_status status = GRAFT_OK;
-    bool known = e->gram && e->gram->filled && batch->samples && batch->views;
+    bool known = e->gram && e->gram->filled && are_numbered(e, batch);
     for (int i = 0; known && i < batch->count; i++) {
         const graft_gram_view *view = graft_gram_find(e->gram, batch->samples[i], batch->views[i]);
         known = view && (graft_gram_trains(e->gram, view) || !e->training);
@@ -126,8 +146,7 @@ static graft_status take_rows(graft_executor *e, const graft_batch *batch)
     graft_device_enter(e->device);
     if (known)
         return GRAFT_OK;
-    GRAFT_TRY(
-        graft_executor_gather(e, batch->count, batch->samples, batch->views, batch->pixels, batch->causes));
+    GRAFT_TRY(graft_executor_gather(e, batch));
     if (e->gram)
         status = graft_gram_put_features(e->gram, e->device, e->cuts[0].feed, batch->count);
 out:
@@ -183,13 +202,7 @@ static graft_status evaluate_slice(graft_executor *e, const graft_batch *batch, 
 {
     graft_status status;
     size_t classes = e->model->class_count;
-    const graft_batch part = {
-        .count = count,
-        .samples = batch->samples ? batch->samples + from : NULL,
-        .views = batch->views ? batch->views + from : NULL,
-        .pixels = batch->pixels ? batch->pixels + from : NULL,
-        .causes = batch->causes ? batch->causes + from : NULL,
-    };
+    const graft_batch part = graft_batch_part(batch, from, count);
     GRAFT_TRY(take_rows(e, &part));
     if (upper)
         GRAFT_TRY(graft_plan_run(upper, GRAFT_PHASE_FORWARD));

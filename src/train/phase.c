@@ -91,7 +91,7 @@ static graft_status settle(phase *p)
     p->keep = (graft_keep){.cache = cache, .dataset = p->job->dataset, .views = views_of_train(p)};
     p->keep.first = p->settings->views > 0 ? GRAFT_VIEW_KEPT : GRAFT_VIEW_PLAIN;
     if (features)
-        GRAFT_TRY(graft_features_reserve(features, graft_dataset_count(p->job->dataset)));
+        GRAFT_TRY(graft_features_bind(features, p->job->dataset));
     GRAFT_TRY(graft_keep_settle(&p->keep, p->executor));
     if (p->keep.kind != GRAFT_CACHE_NONE)
         p->job->report->cache = (int)p->keep.kind;
@@ -284,8 +284,8 @@ static graft_status add_squares(phase *p, const graft_batch *batch, double *sum)
     graft_executor *e = p->executor;
     for (int from = 0; from < batch->count; from += e->slice) {
         int count = batch->count - from < e->slice ? batch->count - from : e->slice;
-        GRAFT_TRY(graft_executor_gather(e, count, batch->samples + from, batch->views + from,
-                                        batch->pixels + from, batch->causes + from));
+        const graft_batch part = graft_batch_part(batch, from, count);
+        GRAFT_TRY(graft_executor_gather(e, &part));
         for (int i = 0; i < count; i++)
             for (int cut = 0; cut < e->cut_count; cut++) {
                 const float *row = e->cuts[cut].feed + (size_t)i * e->cuts[cut].count;

@@ -19,8 +19,7 @@ static bool is_kept(void *context, int sample, int view)
 
 void graft_executor_attach(graft_executor *e, graft_loader *loader)
 {
-    if (e && e->features &&
-        graft_features_reserve(e->features, graft_dataset_count(graft_loader_dataset(loader))) == GRAFT_OK)
+    if (e && e->features && graft_features_bind(e->features, graft_loader_dataset(loader)) == GRAFT_OK)
         graft_loader_set_kept(loader, is_kept, e->features);
     else
         graft_loader_set_kept(loader, NULL, NULL);
@@ -77,8 +76,8 @@ static graft_status keep_batch(graft_executor *e, const graft_batch *batch)
     graft_status status = GRAFT_OK;
     for (int i = 0; i < batch->count; i += e->capacity) {
         int count = batch->count - i < e->capacity ? batch->count - i : e->capacity;
-        GRAFT_TRY(graft_executor_gather(e, count, batch->samples + i, batch->views + i, batch->pixels + i,
-                                        batch->causes + i));
+        const graft_batch part = graft_batch_part(batch, i, count);
+        GRAFT_TRY(graft_executor_gather(e, &part));
     }
 out:
     return status;
@@ -91,6 +90,7 @@ graft_status graft_executor_keep(graft_executor *e, graft_loader *loader, const 
     size_t done = 0, total = graft_loader_samples(loader);
     if (!e->features)
         return graft_fail(GRAFT_EARGUMENT, "this executor keeps no features");
+    GRAFT_TRY(graft_features_bind(e->features, graft_loader_dataset(loader)));
     graft_executor_attach(e, loader);
     GRAFT_TRY(graft_loader_rewind(loader, 0));
     while ((status = graft_loader_next(loader, &batch)) == GRAFT_OK) {
