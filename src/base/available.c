@@ -1,4 +1,6 @@
-/* Memory that is left, as the kernel tells it. */
+/* Memory that is left, as the kernel tells it: MemAvailable of the machine, and of the control group, version
+ * 2 or 1, its limit less what is used. A group's use includes the files that it has read, which the kernel
+ * gives up when memory is asked for (MemAvailable counts them as available too). */
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -7,46 +9,68 @@
 
 #include "base/memory.h"
 
-/* "MemAvailable:   1234 kB" of /proc/meminfo, in bytes; SIZE_MAX where it is not told. */
-static size_t of_machine(void)
-{
-    static const char key[] = "MemAvailable:";
-    FILE *stream = fopen("/proc/meminfo", "re");
-    char line[256];
-    size_t bytes = SIZE_MAX;
-    while (stream && fgets(line, sizeof line, stream))
-        if (strncmp(line, key, sizeof key - 1) == 0)
-            bytes = strtoul(line + sizeof key - 1, NULL, 10) * 1024;
-    if (stream)
-        fclose(stream);
-    return bytes;
-}
+enum { PATH = 4096, LINE = 256 };
 
-/* A file of one number; SIZE_MAX for "max" and where there is none. */
-static size_t number_in(const char *path)
+/* The number behind a key, which begins a line of FOLDER/NAME; SIZE_MAX for "max" and where there is none. */
+static size_t number_of(const char *folder, const char *name, const char *key)
 {
+    char path[PATH], line[LINE], *end;
+    size_t length = strlen(key), number = SIZE_MAX;
+    snprintf(path, sizeof path, "%s/%s", folder, name);
     FILE *stream = fopen(path, "re");
-    unsigned long long number;
-    bool read = stream && fscanf(stream, "%llu", &number) == 1;
+    while (stream && number == SIZE_MAX && fgets(line, sizeof line, stream)) {
+        if (strncmp(line, key, length) != 0)
+            continue;
+        unsigned long long value = strtoull(line + length, &end, 10);
+        if (end > line + length)
+            number = (size_t)value;
+    }
     if (stream)
         fclose(stream);
-    return read ? (size_t)number : SIZE_MAX;
+    return number;
 }
 
-/* Of a limit what is not used yet. */
-static size_t of_group(const char *limit, const char *used)
+static size_t of_machine(const char *proc)
 {
-    size_t most = number_in(limit), now = number_in(used);
-    return most == SIZE_MAX || now == SIZE_MAX ? SIZE_MAX : now < most ? most - now : 0;
+    size_t kilobytes = number_of(proc, "meminfo", "MemAvailable:");
+    return kilobytes == SIZE_MAX ? SIZE_MAX : kilobytes * 1024;
+}
+
+/* Files of a version of control groups, and keys of the last one. */
+typedef struct version {
+    const char *limit, *used, *statistics, *files[2];
+} version;
+
+static const version versions[] = {
+    {"memory.max", "memory.current", "memory.stat", {"inactive_file ", "active_file "}},
+    {"memory/memory.limit_in_bytes",
+     "memory/memory.usage_in_bytes",
+     "memory/memory.stat",
+     {"total_inactive_file ", "total_active_file "}}};
+
+static size_t of_group(const char *folder, const version *v)
+{
+    size_t most = number_of(folder, v->limit, ""), used = number_of(folder, v->used, "");
+    if (most == SIZE_MAX || used == SIZE_MAX)
+        return SIZE_MAX;
+    for (int i = 0; i < 2; i++) {
+        size_t read = number_of(folder, v->statistics, v->files[i]);
+        used -= read == SIZE_MAX ? 0 : read < used ? read : used;
+    }
+    return used < most ? most - used : 0;
+}
+
+size_t graft_memory_available_in(const char *proc, const char *groups)
+{
+    size_t least = of_machine(proc);
+    for (int i = 0; i < 2; i++) {
+        size_t left = of_group(groups, &versions[i]);
+        least = left < least ? left : least;
+    }
+    return least;
 }
 
 size_t graft_memory_available(void)
 {
-    size_t left[] = {of_machine(), of_group("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-                     of_group("/sys/fs/cgroup/memory/memory.limit_in_bytes",
-                              "/sys/fs/cgroup/memory/memory.usage_in_bytes")};
-    size_t least = left[0];
-    for (int i = 1; i < 3; i++)
-        least = left[i] < least ? left[i] : least;
-    return least == SIZE_MAX ? 0 : least;
+    return graft_memory_available_in("/proc", "/sys/fs/cgroup");
 }

@@ -31,7 +31,10 @@ graft_status graft_grow(void *out, size_t count, size_t *capacity, size_t size);
 /* Tests: the n-th allocation from now on (1 = the next) fails, and so do all after it; 0 switches it off. */
 void graft_memory_fail_after(long n);
 
-/* Bytes that this machine, or the control group that the process is in, could still give; 0: not known. */
+/* Bytes that this machine, or the control group that the process is in, could still give; SIZE_MAX: not
+ * known. */
 size_t graft_memory_available(void);
+/* The same as such folders tell it: /proc, /sys/fs/cgroup. */
+size_t graft_memory_available_in(const char *proc, const char *groups);
 
 #endif

@@ -116,8 +116,7 @@ static graft_status try_disk(graft_keep *keep, graft_executor *e)
 static void try_memory(graft_keep *keep, const graft_executor *e)
 {
     size_t bytes = keep->wanted * e->row * sizeof(float), left = graft_memory_available();
-    bool fits = left == 0 || bytes <= left / 2;
-    if (keep->kind == GRAFT_CACHE_AUTO && !fits && !e->gram) {
+    if (keep->kind == GRAFT_CACHE_AUTO && bytes > left / 2 && !e->gram) {
         keep->kind = GRAFT_CACHE_NONE;
         graft_fail(GRAFT_EEXISTS, "%s; in memory %.1f MB would be more than half of what is free", keep->word,
                    1e-6 * (double)bytes);
