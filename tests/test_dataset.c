@@ -296,6 +296,9 @@ static void test_contradictions_about_what_is_held_out(void **state)
                  "d/train: the held-out folder is the training folder itself");
     options.held_out_folder = "nowhere";
     refused_with("d", &options, GRAFT_ENOTFOUND, "nowhere: there is no such folder");
+    options.sight = (graft_sight)2;
+    refused_with("d", &options, GRAFT_EARGUMENT, "there is no sight number 2");
+    options.sight = GRAFT_AS_SEEN;
     options.held_out_folder = "d/val/../val/";
     graft_dataset_free(opened_with("d", &options));
     options.held_out_folder = NULL;

@@ -777,6 +777,16 @@ static void test_what_a_loader_refuses(void **state)
     options = usual(1, "none", GRAFT_AUTO);
     none.crop = 0;
     assert_int_equal(graft_loader_create(&loader, dataset, &none, &options), GRAFT_EARGUMENT);
+    none = small;
+    none.filter = (graft_filter)2;
+    assert_int_equal(graft_loader_create(&loader, dataset, &none, &options), GRAFT_EARGUMENT);
+    none = small;
+    none.decode = (graft_decode)-1;
+    assert_int_equal(graft_loader_create(&loader, dataset, &none, &options), GRAFT_EARGUMENT);
+    options.set = (graft_set)9;
+    assert_int_equal(graft_loader_create(&loader, dataset, &small, &options), GRAFT_EARGUMENT);
+    assert_string_equal(graft_error_message(), "there is no set number 9");
+    options.set = GRAFT_SET_TRAIN;
     assert_null(loader);
     loader = created_with(dataset, &options);
     assert_int_equal(graft_loader_rewind(loader, -1), GRAFT_EARGUMENT);

@@ -9,9 +9,7 @@
 #include "base/number.h"
 #include "base/text.h"
 
-enum { MESSAGE_SIZE = 8192 };
-
-static _Thread_local char message[MESSAGE_SIZE];
+static _Thread_local char message[GRAFT_MESSAGE_SIZE];
 
 /* U+0080 to U+009F are controls too: a terminal may take U+009B for ESC [. */
 static bool is_shown(const char *text, size_t length)
@@ -44,19 +42,19 @@ static void clean(char *text, bool cut)
 
 graft_status graft_fail(graft_status status, const char *format, ...)
 {
-    char text[MESSAGE_SIZE]; /* the arguments may lie in `message` itself */
+    char text[GRAFT_MESSAGE_SIZE]; /* the arguments may lie in `message` itself */
     va_list arguments;
     va_start(arguments, format);
     int length = graft_number_vprint(text, sizeof text, format, arguments);
     va_end(arguments);
-    clean(text, length >= MESSAGE_SIZE);
+    clean(text, length >= GRAFT_MESSAGE_SIZE);
     memcpy(message, text, sizeof message);
     return status;
 }
 
 graft_status graft_fail_errno(int error, const char *format, ...)
 {
-    char text[MESSAGE_SIZE];
+    char text[GRAFT_MESSAGE_SIZE];
     va_list arguments;
     va_start(arguments, format);
     graft_number_vprint(text, sizeof text, format, arguments);
@@ -66,12 +64,19 @@ graft_status graft_fail_errno(int error, const char *format, ...)
 
 graft_status graft_fail_within(graft_status status, const char *format, ...)
 {
-    char text[MESSAGE_SIZE];
+    char text[GRAFT_MESSAGE_SIZE];
     va_list arguments;
     va_start(arguments, format);
     graft_number_vprint(text, sizeof text, format, arguments);
     va_end(arguments);
     return graft_fail(status, "%s: %s", text, message);
+}
+
+graft_status graft_check_choice(const char *what, int value, int last)
+{
+    if (value >= 0 && value <= last)
+        return GRAFT_OK;
+    return graft_fail(GRAFT_EARGUMENT, "there is no %s number %d", what, value);
 }
 
 const char *graft_error_message(void)

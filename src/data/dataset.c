@@ -24,7 +24,9 @@ graft_status graft_dataset_create(graft_dataset **out, graft_sight sight)
 {
     static size_t datasets; /* that there have been */
     graft_dataset *dataset;
-    graft_status status = GRAFT_NEW(&dataset);
+    graft_status status = graft_check_choice("sight", (int)sight, GRAFT_AS_PILLOW);
+    if (status == GRAFT_OK)
+        status = GRAFT_NEW(&dataset);
     if (status != GRAFT_OK)
         return status;
     dataset->identity = __atomic_add_fetch(&datasets, 1, __ATOMIC_RELAXED);

@@ -17,8 +17,9 @@
 
 /* `row`: floats of one view. Counted: share and release. */
 graft_status graft_features_create(graft_features **features, size_t row);
-/* For what crosses this model's frozen boundary, of this dataset's samples. The model is shared. `drawn`: random views of each picture that are kept, GRAFT_VIEW_KEPT and up; `source`
- * is all they depend on beside the picture. */
+/* For what crosses this model's frozen boundary, of this dataset's samples. The model is shared. `drawn`:
+ * random views of each picture that are kept, GRAFT_VIEW_KEPT and up; `source` is all they depend on beside
+ * the picture. */
 graft_status graft_features_create_for(graft_features **features, graft_model *model,
                                        const graft_dataset *dataset, int drawn, const char *source);
 /* Whether these rows are what crosses this model's boundary for this dataset's samples: made for a model with

@@ -172,6 +172,10 @@ static graft_status do_job(void *context, size_t job)
 
 static graft_status check_options(const graft_transform *transform, const graft_loader_options *o)
 {
+    graft_status status;
+    GRAFT_TRY(graft_check_choice("set", (int)o->set, GRAFT_SET_ASIDE));
+    GRAFT_TRY(graft_check_choice("way of decoding", (int)transform->decode, GRAFT_DECODE_SCALED));
+    GRAFT_TRY(graft_check_choice("filter", (int)transform->filter, GRAFT_BICUBIC));
     if (o->batch < 1)
         return graft_fail(GRAFT_EARGUMENT, "a batch of %d pictures is not possible", o->batch);
     if (o->both_views && o->augment.count > 0)
@@ -182,7 +186,9 @@ static graft_status check_options(const graft_transform *transform, const graft_
     if (transform->resize < 1 || transform->crop < 1)
         return graft_fail(GRAFT_EARGUMENT, "pictures cannot be resized to %d and cropped to %d",
                           transform->resize, transform->crop);
-    return graft_augment_check(&o->augment);
+    status = graft_augment_check(&o->augment);
+out:
+    return status;
 }
 
 static graft_status find_members(graft_loader *l)

@@ -4,17 +4,17 @@
 const char *graft_sight_name(graft_sight sight)
 {
     static const char *const names[] = {[GRAFT_AS_SEEN] = "as-seen", [GRAFT_AS_PILLOW] = "as-pillow"};
-    return names[sight];
+    return (size_t)sight < sizeof names / sizeof *names ? names[sight] : "unknown";
 }
 
 const char *graft_filter_name(graft_filter filter)
 {
     static const char *const names[] = {[GRAFT_BILINEAR] = "bilinear", [GRAFT_BICUBIC] = "bicubic"};
-    return names[filter];
+    return (size_t)filter < sizeof names / sizeof *names ? names[filter] : "unknown";
 }
 
 const char *graft_decode_name(graft_decode decode)
 {
     static const char *const names[] = {[GRAFT_DECODE_EXACT] = "exact", [GRAFT_DECODE_SCALED] = "scaled"};
-    return names[decode];
+    return (size_t)decode < sizeof names / sizeof *names ? names[decode] : "unknown";
 }

@@ -299,6 +299,7 @@ graft_status graft_model_replace_head(graft_model *model, const char *layers, co
     const char *tail = graft_recipe_tail(&model->recipe), *head = tail ? tail : network->head;
     graft_recipe recipe = {.network = NULL};
     change c = {.classes = count, .start = layers ? GRAFT_START_PYTORCH : start, .seed = seed};
+    GRAFT_TRY(graft_check_choice("start", (int)start, GRAFT_START_PYTORCH));
     if (count < 2)
         return graft_fail(GRAFT_EARGUMENT, "a classifier needs two classes or more, not %zu", count);
     if (tail && !layers)

@@ -25,7 +25,7 @@ static const double WORTH_A_CHANGE = 0.9;
 const char *graft_kernels_name(graft_kernels kernels)
 {
     static const char *const names[] = {"rule", "measure", "direct", "winograd", "blocked", "channels-last"};
-    return names[kernels];
+    return (size_t)kernels < sizeof names / sizeof *names ? names[kernels] : "unknown";
 }
 
 /* ---- By the rule ---- */
