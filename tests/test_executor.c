@@ -701,9 +701,39 @@ static void test_options_are_checked(void **state)
         options.threads = i == 2 ? 0 : i == 3 ? 5000 : 1;
         assert_int_equal(graft_executor_create(&e, model, &options), GRAFT_EARGUMENT);
     }
+    for (int i = 0; i < 5; i++) {
+        graft_executor_options options = options_of(4);
+        options.kernels = i == 0 ? (graft_kernels)99 : GRAFT_KERNELS_RULE;
+        options.training_kernels = i == 1 ? GRAFT_KERNELS_CHANNELS_LAST + 1 : GRAFT_KERNELS_RULE;
+        options.loss = i == 2 ? (graft_loss)-1 : GRAFT_CROSS_ENTROPY;
+        options.batch_norm = i == 3 ? (graft_batch_norm)2 : GRAFT_BATCH_NORM_STILL;
+        options.precision = i == 4 ? (graft_dtype)77 : GRAFT_F32;
+        assert_int_equal(graft_executor_create(&e, model, &options), GRAFT_EARGUMENT);
+    }
+    assert_string_equal(graft_kernels_name(GRAFT_KERNELS_CHANNELS_LAST), "channels-last");
+    assert_string_equal(graft_kernels_name((graft_kernels)99), "unknown");
     assert_null(e);
     graft_executor_free(NULL);
     graft_model_free(model);
+}
+
+static void test_an_inner_node(void **state)
+{
+    graft_batch batch = batch_of(*state, 0, 3);
+    graft_model *model = model_with("_fc");
+    graft_executor_options options = options_of(0);
+    graft_executor *e = NULL;
+    options.node = "_blocks.7";
+    assert_int_equal(graft_executor_create(&e, model, &options), GRAFT_ENOTFOUND);
+    assert_non_null(strstr(graft_error_message(), "_blocks.7"));
+    options.node = "view";
+    options.batch = BATCH;
+    assert_int_equal(graft_executor_create(&e, model, &options), GRAFT_EARGUMENT);
+    assert_null(e);
+    options.batch = 0;
+    e = executor_of(model, &options);
+    assert_ok(graft_executor_forward(e, &batch));
+    graft_executor_free(e);
 }
 
 /* ---- Memory that fails ---- */
@@ -841,6 +871,7 @@ int main(void)
         cmocka_unit_test(test_accessors),
         cmocka_unit_test(test_memory_is_told),
         cmocka_unit_test(test_options_are_checked),
+        cmocka_unit_test(test_an_inner_node),
         cmocka_unit_test(test_a_frozen_part_in_bf16),
         cmocka_unit_test(test_what_trains_is_f32),
         cmocka_unit_test(test_other_precisions),

@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 #include <math.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "asserts.h"
@@ -54,11 +56,18 @@ static int setup(void **state)
     return 0;
 }
 
-static graft_dataset *open_data(void)
+static graft_dataset *open_held_out(double fraction)
 {
     graft_dataset *dataset = NULL;
     graft_dataset_options options = GRAFT_DATASET_OPTIONS_INIT;
+    options.held_out = fraction;
     assert_ok(graft_dataset_open(&dataset, "data", &options));
+    return dataset;
+}
+
+static graft_dataset *open_data(void)
+{
+    graft_dataset *dataset = open_held_out(GRAFT_AUTO);
     assert_int_equal(graft_dataset_set_count(dataset, GRAFT_SET_TRAIN, -1), TRAINED);
     return dataset;
 }
@@ -68,6 +77,17 @@ static graft_model *open_model(void)
     graft_model *model = NULL;
     assert_ok(tiny_create(&model, 1));
     assert_ok(graft_model_name_classes(model, names, TINY_CLASSES));
+    return model;
+}
+
+/* What leaves the frozen part times about so much. */
+static graft_model *open_scaled_model(float scale)
+{
+    graft_model *model = open_model();
+    const graft_node *norm = graft_graph_find(model->state.graph, "_bn1");
+    graft_tensor *gamma = model->state.tensors[norm->first_tensor + graft_node_parameter(norm, "weight")];
+    for (size_t i = 0; i < gamma->bytes / sizeof(float); i++)
+        ((float *)gamma->data)[i] = scale;
     return model;
 }
 
@@ -96,22 +116,43 @@ static graft_fit_options all_layers(int epochs)
 typedef struct watcher {
     graft_fit_event events[EVENTS];
     int count;
-    const char *stop_phase; /* NULL: never */
-    int stop_epoch;         /* 0: when it is planned */
+    char words[EVENTS][256]; /* of the events: theirs are borrowed */
+    const char *stop_phase;  /* NULL: never */
+    int stop_epoch;          /* 0: when it is planned */
 } watcher;
 
 static int watch(void *context, const graft_fit_event *event)
 {
     watcher *w = context;
     assert_true(w->count < EVENTS);
+    snprintf(w->words[w->count], sizeof w->words[0], "%s", event->word ? event->word : "");
     w->events[w->count++] = *event;
     return w->stop_phase && strcmp(event->phase, w->stop_phase) == 0 && event->epoch == w->stop_epoch;
 }
 
-static graft_model *fit(graft_fit_options *options, watcher *w, graft_fit_report *report)
+static int count_kind(const watcher *w, graft_fit_event_kind kind, const char *phase)
 {
-    graft_dataset *dataset = open_data();
-    graft_model *model = open_model(), *trained = NULL;
+    int count = 0;
+    for (int i = 0; i < w->count; i++)
+        count += w->events[i].kind == kind && (!phase || strcmp(w->events[i].phase, phase) == 0);
+    return count;
+}
+
+/* The first event of a kind in a phase. */
+static int find_event(const watcher *w, graft_fit_event_kind kind, const char *phase)
+{
+    for (int i = 0; i < w->count; i++)
+        if (w->events[i].kind == kind && strcmp(w->events[i].phase, phase) == 0)
+            return i;
+    fail_msg("there was no event %d in %s", (int)kind, phase);
+    return 0;
+}
+
+/* Takes the dataset and the model. */
+static graft_model *fit_with(graft_dataset *dataset, graft_model *model, graft_fit_options *options,
+                             watcher *w, graft_fit_report *report)
+{
+    graft_model *trained = NULL;
     if (w) {
         options->event = watch;
         options->context = w;
@@ -120,6 +161,11 @@ static graft_model *fit(graft_fit_options *options, watcher *w, graft_fit_report
     graft_model_free(model);
     graft_dataset_free(dataset);
     return trained;
+}
+
+static graft_model *fit(graft_fit_options *options, watcher *w, graft_fit_report *report)
+{
+    return fit_with(open_data(), open_model(), options, w, report);
 }
 
 static void check_finite(const graft_model *model)
@@ -246,6 +292,10 @@ static void test_a_head_learns(void **state)
     assert_int_equal(w.events[0].views, 2 * TRAINED + TINY_CLASSES * EACH - TRAINED);
     assert_int_equal(w.events[0].trained, 33 * TINY_CLASSES);
     assert_true(!w.events[0].every_epoch && w.events[0].planned > w.events[0].memory.workspace);
+    for (int epoch = 1; epoch <= 50; epoch++) { /* of three steps: the last one's rate */
+        double factor = graft_schedule_factor(GRAFT_SCHEDULE_COSINE, 0, 3 * epoch - 1, 150);
+        assert_true(fabs(w.events[epoch].rate / report.rate / factor - 1) < 1e-9);
+    }
     assert_true(fabs(w.events[1].loss - log(3)) < 0.5 && w.events[50].loss < w.events[1].loss);
     assert_true(fabs(w.events[50].held_out_loss - loss) < 1e-5 && w.events[50].held_out_accuracy == accuracy);
     graft_features_release(report.features);
@@ -362,13 +412,14 @@ static void test_stopping_within_an_epoch(void **state)
 
 /* ---- What goes wrong ---- */
 
-static void check_divergence(graft_fit_options options)
+static void check_divergence(graft_fit_options options, double held_out, const char *what)
 {
     graft_fit_report report;
     double accuracy, loss;
-    graft_model *trained = fit(&options, NULL, &report);
+    graft_model *trained = fit_with(open_held_out(held_out), open_scaled_model(30), &options, NULL, &report);
     assert_int_equal(report.failure, GRAFT_EDIVERGED);
-    assert_non_null(strstr(graft_error_message(), "step"));
+    if (!strstr(graft_error_message(), what))
+        fail_msg("%s: not as expected", graft_error_message());
     check_finite(trained);
     evaluate(trained, &accuracy, &loss);
     assert_true(isfinite(loss));
@@ -386,12 +437,63 @@ static void test_divergence_keeps_the_last_good_weights(void **state)
     last_step.rate = 1e38; /* one step in all: its loss is fine, what it leaves is not */
     last_step.momentum = 0;
     last_step.decay = 0;
-    last_step.batch = TRAINED;
+    last_step.batch = TINY_CLASSES * EACH;
     last_step.start = GRAFT_FIT_PYTORCH;
-    check_divergence(head);
-    check_divergence(all);
+    check_divergence(head, GRAFT_AUTO, "behind step");
+    check_divergence(all, GRAFT_AUTO, "behind step");
+    /* the weights are finite, and what they give is not */
+    check_divergence(last_step, GRAFT_AUTO, "the held-out loss is not a finite number behind step 1 (");
+    check_divergence(last_step, 0, "the model's output is not a finite number behind step 1 (");
     last_step.rate = 1e39; /* infinite as a float */
-    check_divergence(last_step);
+    check_divergence(last_step, GRAFT_AUTO, "_fc.weight is not a finite number behind step 1 (");
+}
+
+/* Features are so small that the rate which suits them, times the decay, is far beyond what is stable. It is
+ * said, and training goes on from where it would have begun without. */
+static void test_a_probe_that_diverges(void **state)
+{
+    static const char *const block[] = {"_blocks.0"};
+    static watcher w;
+    graft_fit_report report, without_report;
+    graft_fit_options options = options_of(2), without = options;
+    (void)state;
+    options.trainable = without.trainable = block;
+    options.trainable_count = without.trainable_count = 1;
+    options.start = GRAFT_FIT_PROBE;
+    without.start = GRAFT_FIT_ZERO;
+    w = (watcher){.count = 0};
+    graft_model *a = fit_with(open_data(), open_scaled_model(1e-3F), &options, &w, &report);
+    graft_model *b = fit_with(open_data(), open_scaled_model(1e-3F), &without, NULL, &without_report);
+    assert_int_equal(count_kind(&w, GRAFT_FIT_SHORT, NULL), 1);
+    assert_non_null(strstr(w.words[find_event(&w, GRAFT_FIT_SHORT, "probe")], "not a finite number"));
+    assert_true(count_kind(&w, GRAFT_FIT_EPOCH, "probe") < 50);
+    assert_int_equal(count_kind(&w, GRAFT_FIT_EPOCH, "train"), 2);
+    assert_int_equal(report.failure, GRAFT_OK);
+    assert_true(same_weights(a, b));
+    graft_model_free(a);
+    graft_model_free(b);
+}
+
+/* A fold that diverges has no figures, and says why. */
+static void test_folds_that_diverge(void **state)
+{
+    static watcher w;
+    graft_fit_report report;
+    graft_fit_options options = options_of(3);
+    (void)state;
+    options.rate = 1e38;
+    options.folds = 3;
+    w = (watcher){.count = 0};
+    graft_model *trained = fit(&options, &w, &report);
+    assert_int_equal(count_kind(&w, GRAFT_FIT_FOLD, "fold"), 3);
+    for (int i = 0; i < w.count; i++)
+        if (w.events[i].kind == GRAFT_FIT_FOLD) {
+            assert_non_null(strstr(w.words[i], "not a finite number"));
+            assert_true(isnan(w.events[i].held_out_loss) && isnan(w.events[i].held_out_accuracy));
+        }
+    assert_int_equal(report.failure, GRAFT_EDIVERGED);
+    graft_features_release(report.features);
+    graft_model_free(trained);
 }
 
 static void test_a_picture_that_has_gone(void **state)
@@ -415,9 +517,10 @@ static void test_arguments(void **state)
     static const char *const other[TINY_CLASSES] = {"green", "blue", "red"};
     graft_dataset *dataset = open_data();
     graft_model *model = open_model(), *trained = NULL;
-    graft_fit_options bad[5];
+    enum { BAD = 17 };
+    graft_fit_options bad[BAD];
     (void)state;
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < BAD; i++)
         bad[i] = options_of(2);
     bad[0].epochs = -3;
     bad[1].batch = 0;
@@ -425,7 +528,20 @@ static void test_arguments(void **state)
     bad[2].trainable_count = bad[2].freeze_count = 1;
     bad[3].folds = 1;
     bad[4].rate = NAN;
-    for (int i = 0; i < 5; i++)
+    bad[5].schedule = 2;
+    bad[6].start = GRAFT_FIT_KEEP + 1;
+    bad[7].gram = -2;
+    bad[8].batch_norm = 2;
+    bad[9].loss = -1;
+    bad[10].cache.kind = GRAFT_CACHE_DISK + 1;
+    bad[11].kernels = (graft_kernels)99;
+    bad[12].augment = bad[13].augment = bad[14].augment = &graft_augment_crops;
+    bad[12].views = 0;
+    bad[13].views = -2;
+    bad[14].views = 1001;
+    bad[15].views = 3; /* of exact ones */
+    bad[16].precision = GRAFT_F16;
+    for (int i = 0; i < BAD; i++)
         if (graft_fit(&trained, model, dataset, &bad[i], NULL) != GRAFT_EARGUMENT)
             fail_msg("bad argument %d was taken", i);
     graft_fit_options good = options_of(2);
@@ -512,6 +628,122 @@ static void test_where_features_are_kept(void **state)
         for (int i = 0; i < 4; i++)
             graft_model_free(models[i]);
     }
+}
+
+/* ---- A cache that cannot be written ---- */
+
+/* One word, in folds too, and the same bits as without a cache. */
+static void check_word(graft_fit_options options, const char *phase, const char *word)
+{
+    static watcher w;
+    graft_fit_report report, without_report;
+    graft_fit_options without = options;
+    struct rlimit old, tight = {6000, RLIM_INFINITY};
+    int said = 0;
+    options.cache = (graft_cache){GRAFT_CACHE_DISK, "full/features", GRAFT_CACHE_SIZE};
+    w = (watcher){.count = 0};
+    getrlimit(RLIMIT_FSIZE, &old);
+    tight.rlim_max = old.rlim_max;
+    signal(SIGXFSZ, SIG_IGN);
+    setrlimit(RLIMIT_FSIZE, &tight);
+    graft_model *trained = fit_with(open_held_out(0), open_model(), &options, &w, &report);
+    setrlimit(RLIMIT_FSIZE, &old);
+    signal(SIGXFSZ, SIG_DFL);
+    graft_model *plain = fit_with(open_held_out(0), open_model(), &without, NULL, &without_report);
+    for (int i = 0; i < w.count; i++)
+        said += w.words[i][0] != 0;
+    assert_int_equal(said, 1);
+    assert_non_null(strstr(w.words[find_event(&w, GRAFT_FIT_WORD, phase)], word));
+    assert_true(same_weights(trained, plain));
+    assert_int_equal(system("rm -rf full"), 0);
+    graft_features_release(report.features);
+    graft_features_release(without_report.features);
+    graft_model_free(trained);
+    graft_model_free(plain);
+}
+
+static void test_a_full_disk(void **state)
+{
+    static const char full[] = "cannot be written any more: File too large; what is new is kept in memory";
+    graft_fit_options plain = options_of(3), folds = plain, gram = plain;
+    (void)state;
+    folds.folds = gram.folds = 3;
+    gram.gram = GRAFT_GRAM_ON;
+    check_word(plain, "train", full);
+    check_word(folds, "folds", full);
+    check_word(gram, "folds", full);
+}
+
+/* Below a file there is no folder, for nobody. */
+static void test_a_folder_that_cannot_be(void **state)
+{
+    static watcher w;
+    graft_fit_report report;
+    graft_fit_options options = options_of(2);
+    (void)state;
+    make_text("a-file", "");
+    options.cache = (graft_cache){GRAFT_CACHE_DISK, "a-file/features", GRAFT_CACHE_SIZE};
+    w = (watcher){.count = 0};
+    graft_model *trained = fit(&options, &w, &report);
+    assert_int_equal(w.events[0].kind, GRAFT_FIT_PLANNED);
+    assert_int_equal(w.events[0].cache, GRAFT_CACHE_MEMORY);
+    assert_non_null(strstr(w.words[0], "a-file"));
+    assert_int_equal(count_kind(&w, GRAFT_FIT_WORD, NULL), 0);
+    graft_features_release(report.features);
+    graft_model_free(trained);
+}
+
+/* ---- Memory that is told ---- */
+
+/* Products of features are in memory, wherever the features are. */
+static void test_memory_of_the_gram_form(void **state)
+{
+    static const int kinds[] = {GRAFT_CACHE_MEMORY, GRAFT_CACHE_DISK};
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        static watcher w;
+        graft_fit_report report;
+        graft_fit_options options = options_of(1);
+        w = (watcher){.count = 0};
+        options.gram = GRAFT_GRAM_ON;
+        options.cache = (graft_cache){kinds[i], "gram/features", GRAFT_CACHE_SIZE};
+        graft_model *trained = fit(&options, &w, &report);
+        const graft_fit_event *plan = &w.events[0];
+        const graft_memory *m = &plan->memory;
+        size_t in_memory = m->products_each + (i == 0 ? m->features_each : 0);
+        assert_true(plan->gram);
+        assert_int_equal(m->features_each, 32 * sizeof(float));
+        assert_int_equal(m->products_each, (2 * TRAINED + TINY_CLASSES) * sizeof(float));
+        assert_int_equal(plan->planned, m->weights + m->workspace + plan->views * in_memory);
+        graft_features_release(report.features);
+        graft_model_free(trained);
+    }
+}
+
+/* ---- Kernels ---- */
+
+/* What is measured is measured once for each frozen part: a probe's is larger than that of a training below
+ * the head. */
+static void test_each_frozen_part_is_measured(void **state)
+{
+    static const char *const block[] = {"_conv_head"};
+    static watcher w;
+    graft_fit_report report;
+    graft_fit_options options = options_of(1);
+    (void)state;
+    options.kernels = GRAFT_KERNELS_MEASURE;
+    options.folds = 2;
+    options.trainable = block;
+    options.trainable_count = 1;
+    w = (watcher){.count = 0};
+    graft_model *trained = fit(&options, &w, &report);
+    double folds = w.events[find_event(&w, GRAFT_FIT_PLANNED, "folds")].backbone.seconds;
+    double probe = w.events[find_event(&w, GRAFT_FIT_PLANNED, "probe")].backbone.seconds;
+    double train = w.events[find_event(&w, GRAFT_FIT_PLANNED, "train")].backbone.seconds;
+    assert_true(folds > 0 && probe == folds);
+    assert_true(train > 0 && train != probe);
+    assert_true(report.backbone.seconds == train);
+    graft_model_free(trained);
 }
 
 /* ---- Memory that fails ---- */
@@ -650,11 +882,17 @@ int main(void)
         cmocka_unit_test(test_stopping),
         cmocka_unit_test(test_stopping_within_an_epoch),
         cmocka_unit_test(test_divergence_keeps_the_last_good_weights),
+        cmocka_unit_test(test_a_probe_that_diverges),
+        cmocka_unit_test(test_folds_that_diverge),
         cmocka_unit_test(test_a_picture_that_has_gone),
         cmocka_unit_test(test_arguments),
         cmocka_unit_test(test_folds_leave_no_trace),
         cmocka_unit_test(test_the_same_seed),
         cmocka_unit_test(test_where_features_are_kept),
+        cmocka_unit_test(test_a_full_disk),
+        cmocka_unit_test(test_a_folder_that_cannot_be),
+        cmocka_unit_test(test_memory_of_the_gram_form),
+        cmocka_unit_test(test_each_frozen_part_is_measured),
         cmocka_unit_test(test_failing_allocations),
         cmocka_unit_test(test_failing_allocations_with_winograd),
     };

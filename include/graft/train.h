@@ -132,12 +132,12 @@ GRAFT_API void graft_executor_free(graft_executor *executor); /* drops what was 
  * part is f32. */
 GRAFT_API graft_dtype graft_executor_precision(const graft_executor *executor);
 
-/* Bytes, as planned. Kept features grow with the pictures: `features_each` for one view (with its products,
- * in the Gram form). */
+/* Bytes, as planned. Kept features grow with the pictures: `features_each` for one view, and in the Gram form
+ * `products_each`, which are in memory wherever the features are. */
 typedef struct graft_memory {
     size_t weights; /* packed for the frozen part; parameters, gradients and momentum of the trained part */
     size_t workspace;
-    size_t features_each;
+    size_t features_each, products_each;
 } graft_memory;
 GRAFT_API void graft_executor_memory(const graft_executor *executor, graft_memory *memory);
 
@@ -245,7 +245,7 @@ typedef struct graft_fit_options {
     bool stochastic;
     bool nesterov;
     int gram;              /* graft_fit_gram, GRAFT_AUTO */
-    graft_kernels kernels; /* of the frozen part, and of training; what is measured is measured once */
+    graft_kernels kernels; /* of the frozen part, and of training; a frozen part is measured once */
     /* Called after every phase begins, every epoch ends; anything but 0 stops cleanly: the model is then
      * what was best so far, and graft_fit returns GRAFT_OK with report.stopped set. NULL is legal. */
     int (*event)(void *context, const graft_fit_event *event);
@@ -269,6 +269,7 @@ typedef enum graft_fit_event_kind {
     GRAFT_FIT_FOLD,    /* a fold's figures */
     GRAFT_FIT_EPOCH,   /* an epoch has ended */
     GRAFT_FIT_WORD,    /* something has changed with the kept features: `word` */
+    GRAFT_FIT_SHORT    /* a probe has ended early, `word` says why: training starts without it */
 } graft_fit_event_kind;
 
 struct graft_fit_event {
@@ -278,14 +279,16 @@ struct graft_fit_event {
     double loss;              /* training loss, the mean over the epoch's samples */
     double held_out_loss;     /* NaN where nothing is held out */
     double held_out_accuracy; /* 0 to 1 */
-    double rate, seconds;
-    size_t planned; /* bytes, GRAFT_FIT_PLANNED */
+    double rate;              /* of the head: in the epoch's last step; of a fold, before the schedule */
+    double seconds;
+    size_t planned; /* bytes of memory, GRAFT_FIT_PLANNED */
     graft_memory memory;
     size_t views;               /* kept features: how many views there will be */
     size_t found;               /* of them those that were on disk already */
     int cache;                  /* graft_cache_kind: where they are kept */
     int drawn;                  /* random views of each training picture that were drawn once; 0: none */
-    const char *word;           /* what a person should know of that, NULL: nothing; borrowed */
+    const char *word;           /* what a person should know of that, NULL: nothing; borrowed. Of a fold: why
+                                   it ended early, and then its figures are NaN */
     size_t parameters, trained; /* learnable elements in all, and those that train */
     bool gram;                  /* training is in the Gram form */
     graft_dtype precision;      /* as graft_executor_precision says */
@@ -298,9 +301,9 @@ typedef struct graft_fit_report {
     int best_epoch;       /* whose weights are kept; from 1 */
     bool chosen;          /* the epoch was chosen on the held-out pictures */
     bool stopped;         /* by the callback */
-    graft_status failure; /* why training ended early, else GRAFT_OK: GRAFT_EDIVERGED, the loss was not
-                             finite; GRAFT_EIO, a picture could not be read any more. The last good weights
-                             are kept, and the message says more. */
+    graft_status failure; /* why the last phase ended early, else GRAFT_OK: GRAFT_EDIVERGED, a loss or a
+                             weight was not finite; GRAFT_EIO, a picture could not be read any more. The last
+                             good weights are kept, and graft_error_message says more. */
     /* what AUTO became */
     graft_augmentation augment;
     int batch, schedule, start, threads, workers;

@@ -5,6 +5,7 @@
  * comes the training. The model is saved before anything else is done with it. */
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <graft/graft.h>
 
@@ -68,8 +69,10 @@ static int on_event(void *context, const graft_fit_event *event)
         train_json_plan(job, event);
         return screen_interrupted();
     }
-    if (event->kind == GRAFT_FIT_WORD) {
+    if (event->kind == GRAFT_FIT_WORD || event->kind == GRAFT_FIT_SHORT) {
+        job->without_probe |= event->kind == GRAFT_FIT_SHORT;
         train_say_word(job, event);
+        train_json_word(job, event);
         return screen_interrupted();
     }
     if (event->kind == GRAFT_FIT_EPOCH)
@@ -83,9 +86,12 @@ static int on_event(void *context, const graft_fit_event *event)
 
 static bool has_trained(const train_job *job)
 {
-    for (size_t i = 0; i < job->history.count; i++)
-        if (job->history.events[i].kind == GRAFT_FIT_EPOCH)
+    for (size_t i = 0; i < job->history.count; i++) {
+        const graft_fit_event *e = &job->history.events[i];
+        bool lost = job->without_probe && strcmp(e->phase, "probe") == 0;
+        if (e->kind == GRAFT_FIT_EPOCH && !lost)
             return true;
+    }
     return false;
 }
 
@@ -203,13 +209,16 @@ const command command_train = {
                    "--json: a line an object on stdout, \"event\" says which:\n"
                    "  data    classes, train, held_out, ignored, skipped: [{name, cause}]\n"
                    "  plan    phase, parameters, trained, every_epoch, planned and of it weights,\n"
-                   "          workspace and features, in bytes; cache: disk, memory or none; views:\n"
-                   "          what is kept; found: of them those on disk already; backbone,\n"
-                   "          training: what computes convolutions, as in --kernels; precision:\n"
-                   "          of the frozen part\n"
-                   "  fold    fold, folds, held_out_loss, held_out_accuracy, rate\n"
-                   "  epoch   phase, epoch, epochs, loss, held_out_loss, held_out_accuracy, rate,\n"
-                   "          seconds\n"
+                   "          workspace, features and (Gram form) products, in bytes; cache: disk,\n"
+                   "          memory or none; views: what is kept; found: of them those on disk\n"
+                   "          already; backbone, training: what computes convolutions, as in\n"
+                   "          --kernels; gram; precision: of the frozen part\n"
+                   "  word    phase, word: something has changed with the cache, or the probe has\n"
+                   "          ended early\n"
+                   "  fold    fold, folds, held_out_loss, held_out_accuracy, rate, word: why it\n"
+                   "          ended early and has no figures, else null\n"
+                   "  epoch   phase, epoch, epochs, loss, held_out_loss, held_out_accuracy, rate (in\n"
+                   "          its last step), seconds\n"
                    "  result  run, epochs, best_epoch, chosen, stopped, diverged, held_out: {count,\n"
                    "          accuracy, low, high, log_loss, majority, majority_accuracy}, seconds,\n"
                    "          peak_bytes\n"

@@ -57,6 +57,7 @@ typedef struct train_job {
     bool no_memory; /* the history could not grow */
     screen_state screen;
     const char *phase;   /* the one that is under way */
+    bool without_probe;  /* it ended early, and nothing came of it */
     bool told_precision; /* that it is another than was asked for */
     double began, epoch_began, last_line;
     size_t epoch_done; /* pictures of the epoch under way that were reported last */
@@ -68,7 +69,7 @@ typedef struct train_job {
 void train_say_data(const train_job *job);
 void train_say_network(const train_job *job);
 void train_say_plan(train_job *job, const graft_fit_event *event);
-void train_say_word(train_job *job, const graft_fit_event *event);
+void train_say_word(train_job *job, const graft_fit_event *event); /* of GRAFT_FIT_WORD and _SHORT */
 void train_say_epoch(train_job *job, const graft_fit_event *event);
 void train_say_fold(train_job *job, const graft_fit_event *event);
 void train_say_result(train_job *job);
@@ -79,6 +80,7 @@ int train_progress(void *job, const char *what, size_t done, size_t total);
 
 void train_json_data(const train_job *job);
 void train_json_plan(const train_job *job, const graft_fit_event *event);
+void train_json_word(const train_job *job, const graft_fit_event *event);
 void train_json_epoch(const train_job *job, const graft_fit_event *event);
 void train_json_result(const train_job *job);
 

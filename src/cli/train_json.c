@@ -43,15 +43,22 @@ void train_json_plan(const train_job *job, const graft_fit_event *e)
     if (!job->request.json)
         return;
     bool in_memory = e->cache == GRAFT_CACHE_MEMORY;
-    json_say(json_pack("{s:s,s:s,s:I,s:I,s:b,s:b,s:s,s:I,s:I,s:I,s:I,s:s,s:I,s:I,s:s?,s:s?}", "event", "plan",
-                       "phase", e->phase, "parameters", (json_int_t)e->parameters, "trained",
+    json_say(json_pack("{s:s,s:s,s:I,s:I,s:b,s:b,s:s,s:I,s:I,s:I,s:I,s:I,s:s,s:I,s:I,s:s?,s:s?}", "event",
+                       "plan", "phase", e->phase, "parameters", (json_int_t)e->parameters, "trained",
                        (json_int_t)e->trained, "every_epoch", (int)e->every_epoch, "gram", (int)e->gram,
                        "precision", graft_dtype_name(e->precision), "planned", (json_int_t)e->planned,
                        "weights", (json_int_t)e->memory.weights, "workspace", (json_int_t)e->memory.workspace,
-                       "features", (json_int_t)(in_memory ? e->views * e->memory.features_each : 0), "cache",
+                       "features", (json_int_t)(in_memory ? e->views * e->memory.features_each : 0),
+                       "products", (json_int_t)(e->views * e->memory.products_each), "cache",
                        train_cache_name(e->cache), "views", (json_int_t)e->views, "found",
                        (json_int_t)e->found, "backbone", train_kernels_name(&e->backbone), "training",
                        train_kernels_name(&e->training)));
+}
+
+void train_json_word(const train_job *job, const graft_fit_event *e)
+{
+    if (job->request.json)
+        json_say(json_pack("{s:s,s:s,s:o}", "event", "word", "phase", e->phase, "word", json_text(e->word)));
 }
 
 void train_json_epoch(const train_job *job, const graft_fit_event *e)
@@ -59,9 +66,10 @@ void train_json_epoch(const train_job *job, const graft_fit_event *e)
     if (!job->request.json)
         return;
     if (e->kind == GRAFT_FIT_FOLD)
-        json_say(json_pack("{s:s,s:i,s:i,s:o,s:o,s:o}", "event", "fold", "fold", e->epoch, "folds", e->epochs,
-                           "held_out_loss", json_figure(e->held_out_loss), "held_out_accuracy",
-                           json_figure(e->held_out_accuracy), "rate", json_figure(e->rate)));
+        json_say(json_pack("{s:s,s:i,s:i,s:o,s:o,s:o,s:o}", "event", "fold", "fold", e->epoch, "folds",
+                           e->epochs, "held_out_loss", json_figure(e->held_out_loss), "held_out_accuracy",
+                           json_figure(e->held_out_accuracy), "rate", json_figure(e->rate), "word",
+                           e->word ? json_text(e->word) : json_null()));
     else
         json_say(json_pack("{s:s,s:s,s:i,s:i,s:o,s:o,s:o,s:o,s:o}", "event", "epoch", "phase", e->phase,
                            "epoch", e->epoch, "epochs", e->epochs, "loss", json_figure(e->loss),

@@ -156,6 +156,7 @@ void train_say_plan(train_job *job, const graft_fit_event *event)
 {
     char what[256], views[80];
     size_t frozen = event->parameters - event->trained, features = event->views * event->memory.features_each;
+    size_t products = event->views * event->memory.products_each;
     job->last_line = graft_clock();
     if (job->request.quiet || screen_interrupted())
         return;
@@ -177,6 +178,8 @@ void train_say_plan(train_job *job, const graft_fit_event *event)
     screen_line(stderr, "memory", "%s planned: weights %s, features %s%s, workspace %s",
                 screen_bytes(event->planned), screen_bytes(event->memory.weights), screen_bytes(features),
                 event->cache == GRAFT_CACHE_DISK ? " on disk" : "", screen_bytes(event->memory.workspace));
+    if (products > 0)
+        screen_line(stderr, "", "and products of features %s, in memory", screen_bytes(products));
     say_kernels("frozen part", &event->backbone);
     say_kernels("training", &event->training);
     if (frozen && !job->told_precision) {
@@ -191,7 +194,10 @@ void train_say_word(train_job *job, const graft_fit_event *event)
     if (job->request.quiet)
         return;
     screen_close(&job->screen);
-    screen_line(stderr, "cache", "%s", event->word);
+    if (event->kind == GRAFT_FIT_SHORT)
+        screen_line(stderr, event->phase, "ended early: %s; training starts without it", event->word);
+    else
+        screen_line(stderr, "cache", "%s", event->word);
 }
 
 /* ---- Epochs ---- */
@@ -240,24 +246,38 @@ void train_say_epoch(train_job *job, const graft_fit_event *event)
 
 /* ---- Folds ---- */
 
+typedef struct sums {
+    int count;
+    double accuracy, squares, loss;
+} sums;
+
+/* Of a fold that came to its end. */
+static void add_fold(sums *s, const graft_fit_event *event)
+{
+    if (event->kind != GRAFT_FIT_FOLD || !isfinite(event->held_out_accuracy))
+        return;
+    s->count++;
+    s->accuracy += event->held_out_accuracy;
+    s->squares += event->held_out_accuracy * event->held_out_accuracy;
+    s->loss += event->held_out_loss;
+}
+
 /* Of the folds so far and this one. */
 static void say_mean(const train_job *job, const graft_fit_event *event)
 {
-    double count = 1.0, sum = event->held_out_accuracy, loss = event->held_out_loss;
-    double squares = sum * sum;
-    for (size_t i = 0; i < job->history.count; i++) {
-        const graft_fit_event *e = &job->history.events[i];
-        if (e->kind != GRAFT_FIT_FOLD)
-            continue;
-        count += 1.0;
-        sum += e->held_out_accuracy;
-        squares += e->held_out_accuracy * e->held_out_accuracy;
-        loss += e->held_out_loss;
-    }
-    double mean = sum / count, variance = (squares - sum * mean) / (count - 1.0);
+    sums s = {.count = 0};
+    char some[48] = "";
+    for (size_t i = 0; i < job->history.count; i++)
+        add_fold(&s, &job->history.events[i]);
+    add_fold(&s, event);
+    if (s.count < event->epochs)
+        snprintf(some, sizeof some, " of the %d that came to an end", s.count);
+    if (s.count < 2)
+        return;
+    double mean = s.accuracy / s.count, variance = (s.squares - s.accuracy * mean) / (s.count - 1);
     screen_line(stderr, "folds",
-                "mean accuracy %s (standard deviation %.1f), loss %.3f, of training pictures",
-                screen_percent(mean), 100.0 * sqrt(variance > 0.0 ? variance : 0.0), loss / count);
+                "mean accuracy%s %s (standard deviation %.1f), loss %.3f, of training pictures", some,
+                screen_percent(mean), 100.0 * sqrt(variance > 0.0 ? variance : 0.0), s.loss / s.count);
 }
 
 void train_say_fold(train_job *job, const graft_fit_event *event)
@@ -265,8 +285,11 @@ void train_say_fold(train_job *job, const graft_fit_event *event)
     if (job->request.quiet)
         return;
     screen_erase(&job->screen);
-    screen_line(stderr, "fold", "%d/%d  held out: loss %.3f, accuracy %s", event->epoch, event->epochs,
-                event->held_out_loss, screen_percent(event->held_out_accuracy));
+    if (event->word)
+        screen_line(stderr, "fold", "%d/%d  ended early: %s", event->epoch, event->epochs, event->word);
+    else
+        screen_line(stderr, "fold", "%d/%d  held out: loss %.3f, accuracy %s", event->epoch, event->epochs,
+                    event->held_out_loss, screen_percent(event->held_out_accuracy));
     if (event->epoch == event->epochs)
         say_mean(job, event);
 }

@@ -217,6 +217,12 @@ graft_dtype graft_executor_precision(const graft_executor *e)
 
 static graft_status check_options(const graft_executor_options *options)
 {
+    graft_status status;
+    GRAFT_TRY(graft_check_choice("loss", (int)options->loss, GRAFT_NLL));
+    GRAFT_TRY(graft_check_choice("way of batch norm", (int)options->batch_norm, GRAFT_BATCH_NORM_TRAIN));
+    GRAFT_TRY(graft_check_choice("kind of kernels", (int)options->kernels, GRAFT_KERNELS_CHANNELS_LAST));
+    GRAFT_TRY(
+        graft_check_choice("kind of kernels", (int)options->training_kernels, GRAFT_KERNELS_CHANNELS_LAST));
     if (options->batch < 0 || options->batch > 65536)
         return graft_fail(GRAFT_EARGUMENT, "a batch of %d is not possible", options->batch);
     if (options->threads != GRAFT_AUTO && (options->threads < 1 || options->threads > 1024))
@@ -229,7 +235,8 @@ static graft_status check_options(const graft_executor_options *options)
     if (options->precision != GRAFT_F32 && options->precision != GRAFT_BF16)
         return graft_fail(GRAFT_EARGUMENT, "networks are computed in f32 or bf16, not in %s",
                           graft_dtype_name(options->precision));
-    return GRAFT_OK;
+out:
+    return status;
 }
 
 static graft_status check_output(const graft_model *model, const graft_executor_options *options)
@@ -355,5 +362,5 @@ void graft_executor_memory(const graft_executor *e, graft_memory *memory)
         memory->weights += e->model->state.tensors[i] ? e->model->state.tensors[i]->bytes : 0;
     memory->workspace = e->workspace_bytes + feeds;
     memory->features_each = e->features ? sizeof(float) * e->row : 0;
-    memory->features_each += e->gram ? graft_gram_bytes(e->gram) : 0;
+    memory->products_each = e->gram ? graft_gram_bytes(e->gram) : 0;
 }

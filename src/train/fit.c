@@ -151,41 +151,55 @@ static graft_phase_settings body_settings(const graft_model *model, const graft_
 
 /* ---- Phases ---- */
 
-/* Of a fold only the first one's plan is told: all are the same. */
-static int relay_plan(void *context, const graft_fit_event *event)
+typedef struct fold {
+    graft_fit_job *job;
+    int number; /* from 0 */
+} fold;
+
+/* Of what happens in folds: the first one's plan, which is that of all, and words. */
+static int relay(void *context, const graft_fit_event *event)
 {
-    graft_fit_job *job = context;
-    graft_fit_event plan = *event;
-    plan.phase = "folds";
-    if (event->kind == GRAFT_FIT_PLANNED)
-        graft_fit_tell(job, &plan);
-    return job->stopped;
+    const fold *f = context;
+    graft_fit_event told = *event;
+    told.phase = "folds";
+    if ((event->kind == GRAFT_FIT_PLANNED && f->number == 0) || event->kind == GRAFT_FIT_WORD)
+        graft_fit_tell(f->job, &told);
+    return f->job->stopped;
+}
+
+/* One that ended early has no figures to compare with the others'. */
+static void tell_fold(const fold *f, const graft_phase_result *result)
+{
+    bool ended = result->failure != GRAFT_OK;
+    graft_fit_event event = {
+        .kind = GRAFT_FIT_FOLD,
+        .phase = "fold",
+        .epoch = f->number + 1,
+        .epochs = f->job->options->folds,
+        .held_out_accuracy = ended ? NAN : result->held_out_accuracy,
+        .held_out_loss = ended ? NAN : result->held_out_loss,
+        .rate = result->rate,
+        .word = ended ? result->cause : NULL,
+    };
+    graft_fit_tell(f->job, &event);
 }
 
 static graft_status run_fold(graft_fit_job *job, graft_model *model, const graft_phase_settings *settings,
-                             graft_features *features, int fold)
+                             graft_features *features, int number)
 {
     graft_status status;
     graft_phase_result result = {.model = NULL};
     graft_fit_options quiet = *job->options;
     graft_fit_job inner = *job;
-    quiet.event = fold == 0 ? relay_plan : NULL;
-    quiet.context = job;
+    fold f = {job, number};
+    quiet.event = relay;
+    quiet.context = &f;
     inner.options = &quiet;
-    GRAFT_TRY(graft_dataset_fold(job->dataset, job->options->folds, fold, job->options->seed));
+    GRAFT_TRY(graft_dataset_fold(job->dataset, job->options->folds, number, job->options->seed));
     GRAFT_TRY(graft_phase_run(&inner, model, settings, features, &result));
     job->stopped |= inner.stopped;
-    graft_fit_event event = {
-        .kind = GRAFT_FIT_FOLD,
-        .phase = "fold",
-        .epoch = fold + 1,
-        .epochs = job->options->folds,
-        .held_out_accuracy = result.held_out_accuracy,
-        .held_out_loss = result.held_out_loss,
-        .rate = result.rate,
-    };
     if (!inner.stopped)
-        graft_fit_tell(job, &event);
+        tell_fold(&f, &result);
 out:
     graft_model_free(result.model);
     return status;
@@ -197,8 +211,8 @@ static graft_status run_folds(graft_fit_job *job, graft_model *probe, const graf
                               graft_features *features)
 {
     graft_status status = GRAFT_OK;
-    for (int fold = 0; fold < job->options->folds && status == GRAFT_OK && !job->stopped; fold++)
-        status = run_fold(job, probe, settings, features, fold);
+    for (int i = 0; i < job->options->folds && status == GRAFT_OK && !job->stopped; i++)
+        status = run_fold(job, probe, settings, features, i);
     graft_status restored = graft_dataset_fold(job->dataset, 0, -1, 0);
     return status == GRAFT_OK ? restored : status;
 }
@@ -233,11 +247,15 @@ static graft_status run_last(graft_fit_job *job, graft_model **trained, graft_mo
     report->epochs = result.epochs;
     report->best_epoch = result.best_epoch;
     report->chosen = settings->choose && graft_dataset_set_count(job->dataset, GRAFT_SET_HELD_OUT, -1) > 0;
+    report->failure = result.failure;
+    if (result.failure != GRAFT_OK) /* its sentence is the last one again */
+        graft_fail(result.failure, "%s", result.cause);
     *trained = result.model;
     return GRAFT_OK;
 }
 
-/* The probe's head goes into the model whose other layers will train. */
+/* The probe's head goes into the model whose other layers will train. One that ended early is no start: what
+ * was finite of it may be close to what was not. */
 static graft_status run_probe(graft_fit_job *job, graft_model *model, graft_model *probe,
                               const graft_phase_settings *settings, graft_features *features)
 {
@@ -245,7 +263,11 @@ static graft_status run_probe(graft_fit_job *job, graft_model *model, graft_mode
     graft_status status = graft_phase_run(job, probe, settings, features, &result);
     if (status != GRAFT_OK)
         return status;
-    graft_state_take(&model->state, &result.model->state);
+    const graft_fit_event ended = {.kind = GRAFT_FIT_SHORT, .phase = settings->name, .word = result.cause};
+    if (result.failure != GRAFT_OK)
+        graft_fit_tell(job, &ended);
+    else
+        graft_state_take(&model->state, &result.model->state);
     graft_model_free(result.model);
     return GRAFT_OK;
 }
@@ -339,6 +361,7 @@ static graft_status run_all(graft_fit_job *job, graft_model **trained, graft_mod
     if (!head_only) {
         graft_features_release(features);
         features = NULL;
+        job->report->backbone = (graft_kernels_choice){.seconds = 0.0}; /* the frozen part is another */
         GRAFT_TRY(create_features(&features, model, job, &last));
     }
     GRAFT_TRY(run_last(job, trained, model, &last, features, start));
@@ -364,9 +387,26 @@ static graft_status check_numbers(const graft_fit_options *o)
         return graft_fail(GRAFT_EARGUMENT, "a batch of %d is not possible", o->batch);
     if (o->epochs != GRAFT_AUTO && o->epochs < 0)
         return graft_fail(GRAFT_EARGUMENT, "%d epochs are not possible", o->epochs);
-    if (o->cache.kind < GRAFT_CACHE_AUTO || o->cache.kind > GRAFT_CACHE_DISK)
-        return graft_fail(GRAFT_EARGUMENT, "there is no cache of kind %d", o->cache.kind);
     return GRAFT_OK;
+}
+
+/* As graft_check_choice, where GRAFT_AUTO may be asked for too. */
+static graft_status check_auto(const char *what, int value, int last)
+{
+    return value == GRAFT_AUTO ? GRAFT_OK : graft_check_choice(what, value, last);
+}
+
+static graft_status check_choices(const graft_fit_options *o)
+{
+    graft_status status;
+    GRAFT_TRY(check_auto("kind of cache", o->cache.kind, GRAFT_CACHE_DISK));
+    GRAFT_TRY(check_auto("schedule", o->schedule, GRAFT_SCHEDULE_CONSTANT));
+    GRAFT_TRY(check_auto("start", o->start, GRAFT_FIT_KEEP));
+    GRAFT_TRY(check_auto("use of the Gram form", o->gram, GRAFT_GRAM_ON));
+    GRAFT_TRY(graft_check_choice("way of batch norm", o->batch_norm, GRAFT_BATCH_NORM_TRAIN));
+    GRAFT_TRY(graft_check_choice("loss", o->loss, GRAFT_NLL));
+out:
+    return status;
 }
 
 /* Labels are places in the model's list of classes. */
@@ -388,6 +428,7 @@ static graft_status check_fit(const graft_model *model, const graft_dataset *dat
     graft_status status;
     GRAFT_TRY(check_classes(model, dataset));
     GRAFT_TRY(check_numbers(o));
+    GRAFT_TRY(check_choices(o));
     if (graft_dataset_set_count(dataset, GRAFT_SET_TRAIN, -1) == 0)
         return graft_fail(GRAFT_EARGUMENT, "there is no picture to train on");
     if (o->augment)
@@ -410,7 +451,6 @@ graft_status graft_fit(graft_model **trained, graft_model *model, graft_dataset 
                                  options->freeze_count));
     GRAFT_TRY(run_all(&job, trained, own));
     job.report->stopped = job.stopped;
-    job.report->failure = job.failure;
 out:
     graft_features_release(ignored.features);
     graft_model_free(own);

@@ -4,6 +4,7 @@
 
 #include <graft/train.h>
 
+#include "base/status.h"
 #include "data/features.h"
 #include "train/executor.h"
 
@@ -31,8 +32,7 @@ typedef struct graft_fit_job {
     const graft_fit_options *options;
     graft_dataset *dataset;
     graft_fit_report *report;
-    bool stopped;         /* the caller asked */
-    graft_status failure; /* why training ended early, GRAFT_OK where it did not */
+    bool stopped; /* the caller asked */
 } graft_fit_job;
 
 /* How far a phase came. */
@@ -42,11 +42,13 @@ typedef struct graft_phase_result {
     double rate; /* as it was found */
     bool gram;   /* it trained in the Gram form */
     double held_out_accuracy, held_out_loss;
+    graft_status failure;           /* why it ended early, GRAFT_OK where it did not */
+    char cause[GRAFT_MESSAGE_SIZE]; /* that failure's sentence */
 } graft_phase_result;
 
 /* Trains `model` as it is marked. `features`: kept features to share, NULL: its own. A stop, a loss that
  * is not finite, or a picture that disappears after a good epoch is no failure here: the result is what was
- * good, and the job says so. */
+ * good, and says so. */
 graft_status graft_phase_run(graft_fit_job *job, graft_model *model, const graft_phase_settings *settings,
                              graft_features *features, graft_phase_result *result);
 

@@ -25,6 +25,7 @@ typedef struct phase {
     bool ahead; /* training went on since */
     double best_accuracy, best_loss;
     double loss, accuracy, held_out_loss; /* of the last epoch */
+    double step_rate;                     /* of the last step */
     double began;
 } phase;
 
@@ -99,7 +100,7 @@ out:
     return status;
 }
 
-/* What was measured for an earlier phase is measured. */
+/* What was measured for an earlier phase with this frozen part is measured. */
 static void note_kernels(phase *p)
 {
     graft_fit_report *report = p->job->report;
@@ -126,7 +127,7 @@ static graft_status open_all(phase *p, graft_model *model, graft_features *featu
     options.fuse_step = true;
     options.stochastic = s->stochastic;
     options.seed = s->seed;
-    /* What was measured once is the backbone of all phases, which share its features. */
+    /* What was measured once is the backbone of all phases that share its features. */
     const graft_kernels_choice *backbone = &p->job->report->backbone;
     options.precision = p->job->options->precision;
     options.kernels = backbone->seconds > 0.0 ? backbone->taken : s->kernels;
@@ -175,7 +176,7 @@ static void tell_plan(phase *p, const graft_model *model)
     event.word = p->keep.word[0] ? p->keep.word : NULL;
     event.every_epoch = are_random(p) && p->settings->views == 0;
     event.drawn = p->settings->views;
-    event.planned = event.memory.weights + event.memory.workspace;
+    event.planned = event.memory.weights + event.memory.workspace + event.views * event.memory.products_each;
     if (event.cache == GRAFT_CACHE_MEMORY)
         event.planned += event.views * event.memory.features_each;
     for (size_t i = 0; i < graft_model_node_count(model); i++) {
@@ -255,6 +256,7 @@ static graft_status keep_all(phase *p, const graft_model *model)
 {
     graft_status status = GRAFT_OK;
     counted c = {p->job->options->progress, 0, p->keep.wanted};
+    bool troubled = graft_keep_has_trouble(&p->keep, p->executor); /* and said by who met it */
     bool complete = graft_keep_is_complete(&p->keep, p->executor);
     if (!p->executor->features || (complete && !p->executor->gram))
         return GRAFT_OK; /* the Gram form is told the views also where all are kept */
@@ -262,7 +264,8 @@ static graft_status keep_all(phase *p, const graft_model *model)
         GRAFT_TRY(keep_views(p, model, GRAFT_SET_TRAIN, view, &c));
     if (p->held_out)
         GRAFT_TRY(keep_views(p, model, GRAFT_SET_HELD_OUT, GRAFT_VIEW_PLAIN, &c));
-    tell_trouble(p);
+    if (!troubled)
+        tell_trouble(p);
 out:
     if (status == GRAFT_ECANCELLED) {
         p->job->stopped = true;
@@ -335,22 +338,44 @@ out:
 
 /* ---- Epochs ---- */
 
+/* `what` is not finite. A probe's rate is graft's own. */
+static graft_status diverged(const phase *p, const char *what)
+{
+    return graft_fail(GRAFT_EDIVERGED, "%s is not a finite number behind step %ld%s", what, p->step,
+                      strcmp(p->settings->name, "probe") == 0 ? "" : " (a smaller rate may help)");
+}
+
 static graft_status train_batch(phase *p, const graft_batch *batch, double *sum)
 {
     graft_status status;
     float loss;
     double factor = graft_schedule_factor(p->settings->schedule, p->settings->warmup, p->step, p->steps);
-    graft_executor_set_rates(p->executor, (float)(p->rate * factor), (float)(p->body_rate * factor));
+    p->step_rate = p->rate * factor;
+    graft_executor_set_rates(p->executor, (float)p->step_rate, (float)(p->body_rate * factor));
     GRAFT_TRY(graft_executor_zero_grad(p->executor));
     GRAFT_TRY(graft_executor_forward(p->executor, batch));
     GRAFT_TRY(graft_executor_loss(p->executor, batch, &loss));
     if (!isfinite(loss))
-        return graft_fail(GRAFT_EDIVERGED, "the loss is %f at step %ld (a smaller rate may help)",
-                          (double)loss, p->step + 1);
+        return diverged(p, "the loss");
     GRAFT_TRY(graft_executor_backward(p->executor));
     GRAFT_TRY(graft_executor_step(p->executor));
     *sum += (double)loss * batch->count;
     p->step++;
+out:
+    return status;
+}
+
+/* Weights that are finite may give what is not: where nothing is held out, the last batch of an epoch tells.
+ */
+static graft_status check_outputs(phase *p, const graft_batch *batch)
+{
+    graft_status status;
+    graft_executor_eval(p->executor);
+    GRAFT_TRY(graft_executor_forward(p->executor, batch));
+    const float *logits = graft_executor_logits(p->executor);
+    for (size_t i = 0; i < (size_t)batch->count * p->executor->model->class_count; i++)
+        if (!isfinite(logits[i]))
+            return diverged(p, "the model's output");
 out:
     return status;
 }
@@ -367,10 +392,11 @@ static graft_status train_epoch(phase *p, int epoch)
     while ((status = graft_loader_next(p->train, &batch)) == GRAFT_OK) {
         GRAFT_TRY(train_batch(p, &batch, &sum));
         done += (size_t)batch.count;
-        if (tell_progress(p, "epoch", done, total)) {
-            p->job->stopped = true;
+        p->job->stopped |= tell_progress(p, "epoch", done, total) != 0;
+        if (!p->held_out && (p->job->stopped || done == total))
+            GRAFT_TRY(check_outputs(p, &batch));
+        if (p->job->stopped)
             break;
-        }
     }
     if (status == GRAFT_DONE)
         status = GRAFT_OK;
@@ -420,6 +446,8 @@ static graft_status measure(phase *p)
         status = GRAFT_OK;
     p->accuracy = count ? (double)right / (double)count : NAN;
     p->held_out_loss = count ? sum / (double)count : NAN;
+    if (status == GRAFT_OK && !isfinite(p->held_out_loss))
+        status = diverged(p, "the held-out loss");
 out:
     return status;
 }
@@ -431,9 +459,7 @@ static graft_status check_weights(const phase *p)
         const graft_trained *t = &p->executor->trained[i];
         for (int64_t j = 0; j < t->count; j++)
             if (!isfinite(t->value[j]))
-                return graft_fail(GRAFT_EDIVERGED,
-                                  "%s is not finite behind step %ld (a smaller rate may help)",
-                                  p->executor->model->state.names[t->tensor], p->step);
+                return diverged(p, p->executor->model->state.names[t->tensor]);
     }
     return GRAFT_OK;
 }
@@ -465,7 +491,7 @@ static void tell_epoch(phase *p, int epoch)
         .loss = p->loss,
         .held_out_loss = p->held_out_loss,
         .held_out_accuracy = p->accuracy,
-        .rate = p->rate,
+        .rate = p->step_rate,
         .seconds = graft_clock() - p->began,
     };
     graft_fit_tell(p->job, &event);
@@ -486,16 +512,17 @@ out:
     return status;
 }
 
-static graft_status run_epochs(phase *p, int *epochs)
+static graft_status run_epochs(phase *p, graft_phase_result *result)
 {
     graft_status status = GRAFT_OK;
     for (int epoch = 1; epoch <= p->settings->epochs && !p->job->stopped; epoch++) {
         GRAFT_TRY(run_epoch(p, epoch));
-        *epochs = epoch;
+        result->epochs = epoch;
     }
 out:
     if (status == GRAFT_EDIVERGED || (status == GRAFT_EIO && p->good_epoch > 0)) {
-        p->job->failure = status;
+        result->failure = status;
+        snprintf(result->cause, sizeof result->cause, "%s", graft_error_message());
         status = GRAFT_OK;
     }
     return status;
@@ -518,25 +545,20 @@ graft_status graft_phase_run(graft_fit_job *job, graft_model *model, const graft
 {
     graft_status status;
     phase p = {.job = job, .settings = settings, .best_loss = INFINITY, .best_accuracy = -1.0};
-    graft_model *trained = NULL;
-    int epochs = 0;
+    *result = (graft_phase_result){.failure = GRAFT_OK};
     GRAFT_TRY(open_all(&p, model, features));
     tell_plan(&p, model);
     if (!job->stopped)
         GRAFT_TRY(keep_all(&p, model));
     if (settings->find_rate && !job->stopped && !model->state.graph->nodes[0].cut)
         GRAFT_TRY(find_rate(&p, model));
-    GRAFT_TRY(run_epochs(&p, &epochs));
-    GRAFT_TRY(make_model(&p, &trained));
-    if (p.good_epoch == 0)
-        p.best_accuracy = p.best_loss = NAN;
-    *result = (graft_phase_result){.model = trained,
-                                   .epochs = epochs,
-                                   .best_epoch = p.good_epoch,
-                                   .rate = p.rate,
-                                   .gram = p.executor->gram != NULL,
-                                   .held_out_accuracy = p.best_accuracy,
-                                   .held_out_loss = p.best_loss};
+    GRAFT_TRY(run_epochs(&p, result));
+    result->best_epoch = p.good_epoch;
+    result->rate = p.rate;
+    result->gram = p.executor->gram != NULL;
+    result->held_out_accuracy = p.good_epoch > 0 ? p.best_accuracy : NAN;
+    result->held_out_loss = p.good_epoch > 0 ? p.best_loss : NAN;
+    GRAFT_TRY(make_model(&p, &result->model));
 out:
     close_all(&p);
     return status;

@@ -87,6 +87,7 @@ class Run(TrainTest):
             done = self.train("data", *NONE, "--head", "linear(24) relu dropout(0.5) linear", "--epochs", "3", "--gram", form,
                               "--nesterov", "--out", form)
             self.assertEqual("Gram form" in done.stderr, form == "on")
+            self.assertEqual("and products of features " in done.stderr, form == "on")
             args = json.loads(read(f"{form}/args.json"))
             self.assertEqual((args["gram"], args["nesterov"]), (form, True))
             histories[form] = table(f"{form}/history.csv")
@@ -224,6 +225,29 @@ class Run(TrainTest):
         mean = sum(e["held_out_accuracy"] for e in folds) / 3
         self.assertIn(f"mean accuracy {100 * mean:.1f} %", done.stderr)
         self.assertEqual([row["phase"] for row in table("runs/data-1/history.csv")], ["fold"] * 3 + ["train"] * 2)
+        self.assertEqual({e["word"] for e in folds}, {None})
+
+    def test_folds_that_end_early(self):
+        done = graft("train", "data", *NONE, "--epochs", "9", "--folds", "3", "--json", "--lr", "1000", "--weight-decay", "1",
+                     "--schedule", "constant", "--batch", "12")
+        folds = [e for e in lines(done.stdout) if e["event"] == "fold"]
+        self.assertEqual(len(folds), 3, done.stderr)
+        for fold in folds:
+            self.assertIn("is not a finite number behind step ", fold["word"])
+            self.assertEqual((fold["held_out_loss"], fold["held_out_accuracy"]), (None, None))
+            self.assertIn(f"fold        {fold['fold']}/3  ended early: {fold['word']}", done.stderr)
+        self.assertNotIn("nan", done.stderr)
+        self.assertNotIn("mean accuracy", done.stderr)
+
+    def test_a_probe_that_ends_early(self):
+        """Of pictures of 8 x 8 the features are so small that the rate which suits them is far too large for the decay."""
+        done = self.train("data", *NONE, "--trainable", "_conv_head", "--size", "8", "--epochs", "2", "--json")
+        events = lines(done.stdout)
+        words = [e for e in events if e["event"] == "word"]
+        self.assertEqual([e["phase"] for e in words], ["probe"])
+        self.assertIn(f"probe       ended early: {words[0]['word']}; training starts without it", done.stderr)
+        self.assertEqual([e["epoch"] for e in events if e["event"] == "epoch" and e["phase"] == "train"], [1, 2])
+        self.assertFalse(events[-1]["diverged"])
 
     def test_a_class_of_one_picture_is_named(self):
         write_picture("data/red/00.ppm", (0, 0, 0), 1)
@@ -298,7 +322,7 @@ class Screen(TrainTest):
         data, plan, epoch, _, result = events
         self.assertEqual((data["classes"], data["train"], data["held_out"]), (["blue", "green", "red"], 24, 6))
         self.assertEqual(sorted(s["name"] for s in data["skipped"]), ["blue/early.png", "blue/\ufffd.jpg"])
-        self.assertEqual(plan["planned"], plan["weights"] + plan["workspace"] + plan["features"])
+        self.assertEqual(plan["planned"], plan["weights"] + plan["workspace"] + plan["features"] + plan["products"])
         self.assertEqual((plan["cache"], plan["features"], plan["views"], plan["found"]), ("disk", 0, 54, 0))
         self.assertEqual((epoch["phase"], epoch["epoch"], epoch["epochs"]), ("train", 1, 2))
         self.assertEqual((result["run"], result["epochs"], result["stopped"], result["diverged"]), ("runs/data-1", 2, False, False))
@@ -480,7 +504,7 @@ class Trouble(TrainTest):
         how = ("--lr", "1000", "--weight-decay", "1", "--schedule", "constant", "--epochs", "20", "--json")
         done = graft("train", "data", *NONE, *how, "--batch", "12")
         self.assertEqual(done.returncode, 1, done.stderr)
-        self.assertRegex(done.stderr, r"graft: the loss is .* at step \d+ .*; what was good before is kept")
+        self.assertRegex(done.stderr, r"graft: .* is not a finite number behind step \d+ .*; what was good before is kept")
         result = lines(done.stdout)[-1]
         self.assertEqual((result["event"], result["diverged"]), ("result", True))
         self.assertGreater(result["best_epoch"], 0)
@@ -492,7 +516,7 @@ class Trouble(TrainTest):
         shutil.rmtree("runs")
         done = graft("train", "data", *NONE, *how, "--batch", "1")
         self.assertEqual(done.returncode, 1, done.stderr)
-        self.assertRegex(done.stderr, r"graft: the loss is .* at step \d+ \([^)]*\)\n$")
+        self.assertRegex(done.stderr, r"graft: .* is not a finite number behind step \d+ \([^)]*\)\n$")
         self.assertEqual(os.listdir("."), ["data"])
 
 

@@ -44,7 +44,8 @@ static graft_status read_pictures(job *j, const char *path, size_t each)
     graft_status status = graft_file_read(path, each * BATCH, &j->bytes, &bytes);
     if (status != GRAFT_OK)
         return status;
-    j->batch = (graft_batch){(int)(bytes / each), j->samples, j->views, j->labels, j->pixels, j->causes};
+    j->batch =
+        (graft_batch){(int)(bytes / each), j->samples, j->views, j->labels, j->pixels, j->causes, NULL};
     for (int i = 0; i < j->batch.count; i++) {
         j->samples[i] = i;
         j->labels[i] = 7 * i + 3;
