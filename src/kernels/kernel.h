@@ -182,7 +182,7 @@ graft_status graft_max_pool(graft_kernel **kernel, graft_device *device, const g
 graft_status graft_max_pool_backward(graft_kernel **kernel, graft_device *device, const graft_layout *x,
                                      const graft_pool *pool);
 
-/* 0 x, 1 y. */
+/* 0 x, 1 y: f32 where it is one pixel a channel, also of bf16. */
 graft_status graft_average_pool(graft_kernel **kernel, graft_device *device, const graft_layout *x,
                                 const graft_pool *pool);
 /* 0 gradient of y, 1 gradient of x, which lies as `x`. */
@@ -247,7 +247,7 @@ graft_status graft_fold(graft_kernel **kernel, graft_device *device, const graft
 graft_status graft_fold_backward(graft_kernel **kernel, graft_device *device, const graft_shape *weight,
                                  bool bias);
 
-/* What graft_average_pool and graft_average_pool_backward take from here; slots as theirs. */
+/* What graft_average_pool and graft_average_pool_backward take from here; slots as theirs. Means are f32. */
 graft_status graft_any_average_pool(graft_kernel **kernel, graft_device *device, const graft_layout *x,
                                     const graft_pool *pool);
 graft_status graft_any_average_pool_backward(graft_kernel **kernel, graft_device *device,
@@ -267,8 +267,8 @@ graft_status graft_copy_channels(graft_kernel **kernel, graft_device *device,
                                  const graft_layout *const *sources, int source_count, const graft_layout *y,
                                  const graft_channel_run *runs, int run_count, bool fresh);
 
-/* y = x * factor, a factor a channel, (C), or `per_sample`, (N, C, 1, 1). 0 x, 1 factor, 2 y; in place of 0.
- */
+/* y = x * factor, a factor a channel, (C), or `per_sample`, (N, C, 1, 1), in f32; y has x's type. 0 x, 1
+ * factor, 2 y; in place of 0. */
 graft_status graft_scale(graft_kernel **kernel, graft_device *device, const graft_layout *x, bool per_sample);
 /* 0 x, 1 gradient of y, 2 gradient of the factor. */
 graft_status graft_scale_backward(graft_kernel **kernel, graft_device *device, const graft_layout *x,
@@ -281,8 +281,8 @@ enum { GRAFT_PICTURE_CHANNELS = 3 };
 graft_status graft_affine(graft_kernel **kernel, graft_device *device, const graft_layout *x,
                           const float *scale, const float *shift);
 
-/* Layer norm over the channels of (N, C, H, W), or over the last dimension, plain. 0 x, 1 gamma, 2 beta, 3 y;
- * in place of 0. */
+/* Layer norm over the channels of (N, C, H, W), or over the last dimension, plain; y has x's type, what is
+ * computed is f32. 0 x, 1 gamma, 2 beta, 3 y; in place of 0. */
 graft_status graft_layer_norm(graft_kernel **kernel, graft_device *device, const graft_layout *x, bool last,
                               float epsilon);
 /* 0 x, 1 gradient of y, 2 gamma, 3 gradient of x, 4 of gamma, 5 of beta; in place of 1. */
