@@ -124,6 +124,8 @@ static void test_names_and_sizes(void **state)
         assert_int_equal(graft_dtype_size((graft_dtype)i), sizes[i]);
     assert_string_equal(graft_dtype_name(GRAFT_BF16), "bf16");
     assert_string_equal(graft_dtype_name(GRAFT_F8_E5M2), "f8_e5m2");
+    assert_string_equal(graft_dtype_name((graft_dtype)77), "unknown");
+    assert_int_equal(graft_dtype_size((graft_dtype)-1), 0);
 }
 
 int main(void)

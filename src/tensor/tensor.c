@@ -21,14 +21,19 @@ static const struct {
     [GRAFT_BOOL] = {"bool", 1}, [GRAFT_F8_E4M3] = {"f8_e4m3", 1}, [GRAFT_F8_E5M2] = {"f8_e5m2", 1},
 };
 
+static bool is_known(graft_dtype dtype)
+{
+    return (size_t)dtype < sizeof dtypes / sizeof *dtypes;
+}
+
 const char *graft_dtype_name(graft_dtype dtype)
 {
-    return dtypes[dtype].name;
+    return is_known(dtype) ? dtypes[dtype].name : "unknown";
 }
 
 size_t graft_dtype_size(graft_dtype dtype)
 {
-    return dtypes[dtype].size;
+    return is_known(dtype) ? dtypes[dtype].size : 0;
 }
 
 int64_t graft_shape_count(const graft_shape *shape)
