@@ -1,6 +1,6 @@
 /* One phase: loaders, an executor, epochs of the loop that a program would write itself, and which weights
  * are kept of them. */
-#include "train/fit.h"
+#include "train/phase.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -9,29 +9,11 @@
 #include <graft/tools.h>
 
 #include "base/status.h"
-#include "train/keep.h"
 #include "train/schedule.h"
-
-typedef struct phase {
-    graft_fit_job *job;
-    const graft_phase_settings *settings;
-    graft_executor *executor;
-    graft_keep keep;
-    graft_loader *train, *held_out; /* held_out NULL: nothing is */
-    double rate, body_rate;
-    long step, steps;
-    graft_snapshot good; /* the weights after the last good epoch, or the best */
-    int good_epoch;
-    bool ahead; /* training went on since */
-    double best_accuracy, best_loss;
-    double loss, accuracy, held_out_loss; /* of the last epoch */
-    double step_rate;                     /* of the last step */
-    double began;
-} phase;
 
 /* ---- Setting up ---- */
 
-static graft_status open_loader(graft_loader **loader, const phase *p, const graft_model *model,
+static graft_status open_loader(graft_loader **loader, const graft_fit_phase *p, const graft_model *model,
                                 graft_set set, bool training)
 {
     graft_loader_options options = GRAFT_LOADER_OPTIONS_INIT;
@@ -48,7 +30,7 @@ static graft_status open_loader(graft_loader **loader, const phase *p, const gra
 }
 
 /* The last batch of an epoch is planned with the others, so that memory is known before the first step. */
-static graft_status plan_short_batch(phase *p, int count)
+static graft_status plan_short_batch(graft_fit_phase *p, int count)
 {
     graft_plan *plan;
     if (count == 0 || !p->executor->upper)
@@ -56,14 +38,14 @@ static graft_status plan_short_batch(phase *p, int count)
     return graft_executor_plan(p->executor, GRAFT_PLAN_UPPER, true, count, &plan);
 }
 
-static bool are_random(const phase *p)
+static bool are_random(const graft_fit_phase *p)
 {
     return graft_augmentation_views(&p->settings->augment) == 0;
 }
 
 /* How many views of a training picture are kept: of random ones those that were drawn once, and else none,
  * but the rate is found from the plain one. */
-static int views_of_train(const phase *p)
+static int views_of_train(const graft_fit_phase *p)
 {
     if (!are_random(p))
         return graft_augmentation_views(&p->settings->augment);
@@ -72,7 +54,7 @@ static int views_of_train(const phase *p)
 
 /* The views that training goes over in the Gram form; 0: the plain form. Where features are kept, in memory
  * or not at all, has no part in it: what the Gram form needs it keeps. */
-static size_t gram_views(const phase *p, const graft_model *model, int batch)
+static size_t gram_views(const graft_fit_phase *p, const graft_model *model, int batch)
 {
     const graft_phase_settings *s = p->settings;
     size_t samples = graft_dataset_set_count(p->job->dataset, GRAFT_SET_TRAIN, -1);
@@ -84,7 +66,7 @@ static size_t gram_views(const phase *p, const graft_model *model, int batch)
     return wanted && graft_gram_possible(model) ? views : 0;
 }
 
-static graft_status settle(phase *p)
+static graft_status settle(graft_fit_phase *p)
 {
     graft_status status;
     const graft_cache *cache = &p->job->options->cache;
@@ -101,7 +83,7 @@ out:
 }
 
 /* What was measured for an earlier phase with this frozen part is measured. */
-static void note_kernels(phase *p)
+static void note_kernels(graft_fit_phase *p)
 {
     graft_fit_report *report = p->job->report;
     graft_kernels_choice backbone;
@@ -110,7 +92,7 @@ static void note_kernels(phase *p)
         report->backbone = backbone;
 }
 
-static graft_status open_all(phase *p, graft_model *model, graft_features *features)
+static graft_status open_all(graft_fit_phase *p, graft_model *model, graft_features *features)
 {
     graft_status status;
     const graft_phase_settings *s = p->settings;
@@ -153,7 +135,7 @@ out:
     return status;
 }
 
-static void close_all(phase *p)
+static void close_all(graft_fit_phase *p)
 {
     graft_loader_free(p->train);
     graft_loader_free(p->held_out);
@@ -161,7 +143,7 @@ static void close_all(phase *p)
     graft_snapshot_dispose(&p->good);
 }
 
-static void tell_plan(phase *p, const graft_model *model)
+static void tell_plan(graft_fit_phase *p, const graft_model *model)
 {
     graft_fit_event event = {
         .kind = GRAFT_FIT_PLANNED, .phase = p->settings->name, .epochs = p->settings->epochs};
@@ -188,164 +170,22 @@ static void tell_plan(phase *p, const graft_model *model)
     graft_fit_tell(p->job, &event);
 }
 
-/* ---- Features ---- */
-
-typedef struct counted {
-    graft_progress outer;
-    size_t before, total;
-} counted;
-
-static int add_up(void *context, const char *what, size_t done, size_t total)
-{
-    const counted *c = context;
-    (void)total;
-    return c->outer.call ? c->outer.call(c->outer.context, what, c->before + done, c->total) : 0;
-}
-
-/* A loader of views of a set, in the dataset's order: of drawn ones number `view`, of exact ones all. */
-static graft_status open_views(graft_loader **loader, const phase *p, const graft_model *model, graft_set set,
-                               int view)
-{
-    graft_loader_options options = GRAFT_LOADER_OPTIONS_INIT;
-    bool drawn = view >= GRAFT_VIEW_KEPT;
-    options.set = set;
-    options.batch = p->settings->batch;
-    options.shuffle = false;
-    options.seed = p->settings->seed;
-    options.both_views = set == GRAFT_SET_TRAIN && !drawn && p->keep.views == 2;
-    if (drawn) {
-        options.augment = p->settings->augment;
-        options.views = p->settings->views;
-        options.only = view;
-    }
-    options.workers = p->settings->workers;
-    return graft_loader_create(loader, p->job->dataset, graft_model_transform(model), &options);
-}
-
-static graft_status keep_views(phase *p, const graft_model *model, graft_set set, int view, counted *c)
-{
-    graft_status status;
-    graft_loader *loader = NULL;
-    graft_progress progress = {add_up, c};
-    GRAFT_TRY(open_views(&loader, p, model, set, view));
-    GRAFT_TRY(graft_executor_keep(p->executor, loader, &progress));
-    c->before += graft_loader_samples(loader);
-out:
-    graft_loader_free(loader);
-    return status;
-}
-
-/* The passes over the training pictures: one of exact views, or one of each drawn view. */
-static int last_pass(const phase *p)
-{
-    return p->keep.first == GRAFT_VIEW_PLAIN ? (p->keep.views > 0 ? 1 : 0) : GRAFT_VIEW_KEPT + p->keep.views;
-}
-
-/* The disk was full, or somebody has taken the file away. */
-static void tell_trouble(phase *p)
-{
-    graft_fit_event event = {.kind = GRAFT_FIT_WORD, .phase = p->settings->name, .cache = p->keep.kind};
-    if (!graft_keep_has_trouble(&p->keep, p->executor))
-        return;
-    event.word = p->keep.word;
-    graft_fit_tell(p->job, &event);
-}
-
-/* Runs the backbone once for each picture and each exact view. */
-static graft_status keep_all(phase *p, const graft_model *model)
-{
-    graft_status status = GRAFT_OK;
-    counted c = {p->job->options->progress, 0, p->keep.wanted};
-    bool troubled = graft_keep_has_trouble(&p->keep, p->executor); /* and said by who met it */
-    bool complete = graft_keep_is_complete(&p->keep, p->executor);
-    if (!p->executor->features || (complete && !p->executor->gram))
-        return GRAFT_OK; /* the Gram form is told the views also where all are kept */
-    for (int view = p->keep.first; view < last_pass(p); view++)
-        GRAFT_TRY(keep_views(p, model, GRAFT_SET_TRAIN, view, &c));
-    if (p->held_out)
-        GRAFT_TRY(keep_views(p, model, GRAFT_SET_HELD_OUT, GRAFT_VIEW_PLAIN, &c));
-    if (!troubled)
-        tell_trouble(p);
-out:
-    if (status == GRAFT_ECANCELLED) {
-        p->job->stopped = true;
-        status = GRAFT_OK;
-    }
-    return status;
-}
-
-static int tell_progress(const phase *p, const char *what, size_t done, size_t total)
-{
-    const graft_progress *progress = &p->job->options->progress;
-    return progress->call ? progress->call(progress->context, what, done, total) : 0;
-}
-
-/* |f|^2 of each row of a batch, for which the backbone runs. */
-static graft_status add_squares(phase *p, const graft_batch *batch, double *sum)
-{
-    graft_status status = GRAFT_OK;
-    graft_executor *e = p->executor;
-    for (int from = 0; from < batch->count; from += e->slice) {
-        int count = batch->count - from < e->slice ? batch->count - from : e->slice;
-        const graft_batch part = graft_batch_part(batch, from, count);
-        GRAFT_TRY(graft_executor_gather(e, &part));
-        for (int i = 0; i < count; i++)
-            for (int cut = 0; cut < e->cut_count; cut++) {
-                const float *row = e->cuts[cut].feed + (size_t)i * e->cuts[cut].count;
-                for (size_t j = 0; j < e->cuts[cut].count; j++)
-                    *sum += (double)row[j] * row[j];
-            }
-    }
-out:
-    return status;
-}
-
-static graft_status add_pass(phase *p, const graft_model *model, int view, double *sum, size_t *rows)
-{
-    graft_status status;
-    graft_loader *loader = NULL;
-    graft_batch batch;
-    GRAFT_TRY(open_views(&loader, p, model, GRAFT_SET_TRAIN, view));
-    graft_executor_attach(p->executor, loader);
-    while ((status = graft_loader_next(loader, &batch)) == GRAFT_OK && !p->job->stopped) {
-        GRAFT_TRY(add_squares(p, &batch, sum));
-        *rows += (size_t)batch.count;
-        if (!p->executor->features)
-            p->job->stopped = tell_progress(p, "features", *rows,
-                                            graft_loader_samples(loader) * (size_t)p->keep.views) != 0;
-    }
-    if (status == GRAFT_DONE)
-        status = GRAFT_OK;
-out:
-    graft_loader_free(loader);
-    return status;
-}
-
-/* A step that suits the features' size: 20 / mean |f|^2 over the views of the training pictures that are
- * kept, or would be: in the same order, so that the rate has the same bits. */
-static graft_status find_rate(phase *p, const graft_model *model)
-{
-    graft_status status = GRAFT_OK;
-    double sum = 0.0;
-    size_t rows = 0;
-    for (int view = p->keep.first; view < last_pass(p) && !p->job->stopped; view++)
-        GRAFT_TRY(add_pass(p, model, view, &sum, &rows));
-    if (rows > 0 && sum > 0.0 && !p->job->stopped)
-        p->rate = p->body_rate = 20.0 / (sum / (double)rows);
-out:
-    return status;
-}
-
 /* ---- Epochs ---- */
 
+bool graft_phase_progress(const graft_fit_phase *p, const char *what, size_t done, size_t total)
+{
+    const graft_progress *progress = &p->job->options->progress;
+    return progress->call && progress->call(progress->context, what, done, total) != 0;
+}
+
 /* `what` is not finite. A probe's rate is graft's own. */
-static graft_status diverged(const phase *p, const char *what)
+static graft_status diverged(const graft_fit_phase *p, const char *what)
 {
     return graft_fail(GRAFT_EDIVERGED, "%s is not a finite number behind step %ld%s", what, p->step,
                       strcmp(p->settings->name, "probe") == 0 ? "" : " (a smaller rate may help)");
 }
 
-static graft_status train_batch(phase *p, const graft_batch *batch, double *sum)
+static graft_status train_batch(graft_fit_phase *p, const graft_batch *batch, double *sum)
 {
     graft_status status;
     float loss;
@@ -367,7 +207,7 @@ out:
 
 /* Weights that are finite may give what is not: where nothing is held out, the last batch of an epoch tells.
  */
-static graft_status check_outputs(phase *p, const graft_batch *batch)
+static graft_status check_outputs(graft_fit_phase *p, const graft_batch *batch)
 {
     graft_status status;
     graft_executor_eval(p->executor);
@@ -380,7 +220,7 @@ out:
     return status;
 }
 
-static graft_status train_epoch(phase *p, int epoch)
+static graft_status train_epoch(graft_fit_phase *p, int epoch)
 {
     graft_status status;
     graft_batch batch;
@@ -392,7 +232,7 @@ static graft_status train_epoch(phase *p, int epoch)
     while ((status = graft_loader_next(p->train, &batch)) == GRAFT_OK) {
         GRAFT_TRY(train_batch(p, &batch, &sum));
         done += (size_t)batch.count;
-        p->job->stopped |= tell_progress(p, "epoch", done, total) != 0;
+        p->job->stopped |= graft_phase_progress(p, "epoch", done, total);
         if (!p->held_out && (p->job->stopped || done == total))
             GRAFT_TRY(check_outputs(p, &batch));
         if (p->job->stopped)
@@ -421,7 +261,7 @@ static double row_loss(const float *row, size_t classes, int label, bool *right)
     return log(sum) + largest - row[label];
 }
 
-static graft_status measure(phase *p)
+static graft_status measure(graft_fit_phase *p)
 {
     graft_status status;
     graft_batch batch;
@@ -453,7 +293,7 @@ out:
 }
 
 /* The last step's loss is that of the weights before it. */
-static graft_status check_weights(const phase *p)
+static graft_status check_weights(const graft_fit_phase *p)
 {
     for (size_t i = 0; i < p->executor->trained_count; i++) {
         const graft_trained *t = &p->executor->trained[i];
@@ -465,7 +305,7 @@ static graft_status check_weights(const phase *p)
 }
 
 /* Choosing, an epoch replaces what is kept only if it is better; not choosing, it always does. */
-static graft_status keep_weights(phase *p, int epoch)
+static graft_status keep_weights(graft_fit_phase *p, int epoch)
 {
     graft_status status;
     bool better = p->accuracy > p->best_accuracy ||
@@ -481,7 +321,7 @@ out:
     return status;
 }
 
-static void tell_epoch(phase *p, int epoch)
+static void tell_epoch(graft_fit_phase *p, int epoch)
 {
     graft_fit_event event = {
         .kind = GRAFT_FIT_EPOCH,
@@ -497,7 +337,7 @@ static void tell_epoch(phase *p, int epoch)
     graft_fit_tell(p->job, &event);
 }
 
-static graft_status run_epoch(phase *p, int epoch)
+static graft_status run_epoch(graft_fit_phase *p, int epoch)
 {
     graft_status status;
     p->began = graft_clock();
@@ -512,7 +352,7 @@ out:
     return status;
 }
 
-static graft_status run_epochs(phase *p, graft_phase_result *result)
+static graft_status run_epochs(graft_fit_phase *p, graft_phase_result *result)
 {
     graft_status status = GRAFT_OK;
     for (int epoch = 1; epoch <= p->settings->epochs && !p->job->stopped; epoch++) {
@@ -529,7 +369,7 @@ out:
 }
 
 /* What was good as a model; what there was before, if nothing good came. */
-static graft_status make_model(phase *p, graft_model **model)
+static graft_status make_model(graft_fit_phase *p, graft_model **model)
 {
     if (p->good_epoch == 0)
         return graft_model_clone(model, p->executor->model);
@@ -544,14 +384,14 @@ graft_status graft_phase_run(graft_fit_job *job, graft_model *model, const graft
                              graft_features *features, graft_phase_result *result)
 {
     graft_status status;
-    phase p = {.job = job, .settings = settings, .best_loss = INFINITY, .best_accuracy = -1.0};
+    graft_fit_phase p = {.job = job, .settings = settings, .best_loss = INFINITY, .best_accuracy = -1.0};
     *result = (graft_phase_result){.failure = GRAFT_OK};
     GRAFT_TRY(open_all(&p, model, features));
     tell_plan(&p, model);
     if (!job->stopped)
-        GRAFT_TRY(keep_all(&p, model));
+        GRAFT_TRY(graft_phase_keep(&p, model));
     if (settings->find_rate && !job->stopped && !model->state.graph->nodes[0].cut)
-        GRAFT_TRY(find_rate(&p, model));
+        GRAFT_TRY(graft_phase_find_rate(&p, model));
     GRAFT_TRY(run_epochs(&p, result));
     result->best_epoch = p.good_epoch;
     result->rate = p.rate;
