@@ -20,7 +20,7 @@ typedef enum graft_cache_kind {
     GRAFT_CACHE_MEMORY,   /* gone with the process; the library's default: it writes nowhere unasked */
     /* In files, mapped, so that a second run, another head, another split or an added picture computes only
      * what is new. It is also noted which contents could be decoded: graft_dataset_open need not decode them
-     * again. What cannot be on disk is in memory. */
+     * again. What cannot be written is in memory. */
     GRAFT_CACHE_DISK
 } graft_cache_kind;
 
@@ -59,7 +59,7 @@ GRAFT_API size_t graft_cache_list_bytes(const graft_cache_list *list); /* of all
 /* Sets every file's `rows`, for which all their records are read; of one that has gone it stays 0. */
 GRAFT_API void graft_cache_list_count_rows(graft_cache_list *list);
 /* Takes all of them away, and what a process that was killed has left; nothing else. A process that uses one
- * goes on. *bytes is what they had. GRAFT_EIO. */
+ * goes on. *bytes is what they had. GRAFT_EIO, once all have gone that can. */
 GRAFT_API graft_status graft_cache_clear(const char *folder, size_t *bytes);
 
 #ifdef __cplusplus

@@ -146,6 +146,18 @@ static bool evaluate_all(train_job *job)
            (job->hurry || evaluate(job, &job->training, GRAFT_SET_TRAIN));
 }
 
+/* Of the model's file, at least. */
+static size_t model_bytes(const graft_model *model)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < graft_model_node_count(model); i++) {
+        graft_node_info info;
+        graft_model_node(model, i, &info);
+        bytes += (size_t)info.parameters * sizeof(float);
+    }
+    return bytes;
+}
+
 static int train(train_job *job)
 {
     const train_request *r = &job->request;
@@ -154,7 +166,7 @@ static int train(train_job *job)
     train_say_data(job);
     train_say_network(job);
     train_json_data(job);
-    if (!run_folder_create(&job->run, r->out, r->force, r->data))
+    if (!run_folder_create(&job->run, r->out, r->force, r->data, model_bytes(job->model)))
         return EXIT_FAILED;
     if (!fit(job) || !train_save_model(job)) {
         run_folder_abandon(&job->run);

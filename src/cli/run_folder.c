@@ -1,13 +1,14 @@
-/* Choosing, making and giving up RUN. mkdir decides which number is free, so two processes never share one.
- */
+/* Choosing, making and giving up RUN. mkdir decides which number is free, and a lock on the folder whose it
+ * is, so two processes never share one. */
 #include "cli/run_folder.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <graft/tools.h>
@@ -100,43 +101,67 @@ static bool name_of(char **name, const char *data)
     return *name != NULL;
 }
 
+/* Makes what is missing of run->path; *there: all of it was there. Where that fails, the path is what there
+ * is of it. */
+static bool make_path(run_folder *run, bool *there)
+{
+    char *path = run->path;
+    for (char *begin = path, *end; *begin; begin = end) {
+        end = begin + strspn(begin, "/");
+        end += strcspn(end, "/");
+        char kept = *end;
+        *end = 0;
+        *there = mkdir(path, 0777) != 0;
+        if (*there && errno != EEXIST) {
+            screen_fail("%s: the folder cannot be made: %s", path, strerror(errno));
+            *begin = 0;
+            return false;
+        }
+        run->made = *there ? 0 : run->made + 1;
+        *end = kept;
+    }
+    return true;
+}
+
 static bool make_numbered(run_folder *run, const char *name)
 {
-    run->made_parent = mkdir("runs", 0777) == 0;
-    if (!run->made_parent && errno != EEXIST) {
-        screen_fail("runs: the folder cannot be made: %s", strerror(errno));
-        return false;
-    }
     for (int number = 1; number <= MOST_RUNS; number++) {
+        bool there;
+        free(run->path);
         if (asprintf(&run->path, "runs/%s-%d", name, number) < 0) {
             run->path = NULL;
             screen_fail("out of memory");
             return false;
         }
-        run->made = mkdir(run->path, 0777) == 0;
-        if (run->made)
+        if (!make_path(run, &there))
+            return false;
+        if (!there)
             return true;
-        if (errno != EEXIST)
-            break;
-        free(run->path);
-        run->path = NULL;
     }
-    screen_fail("%s: the folder cannot be made: %s", run->path ? run->path : "runs", strerror(errno));
+    screen_fail("%s: there are too many runs", run->path);
     return false;
 }
 
 static bool make_named(run_folder *run, const char *out)
 {
-    struct stat about;
     size_t length = strlen(out);
+    bool there;
     while (length > 1 && out[length - 1] == '/')
         length--;
     run->path = strndup(out, length);
-    run->made = stat(out, &about) != 0;
-    if (run->path && graft_folder_create(run->path) == GRAFT_OK)
+    if (run->path)
+        return make_path(run, &there);
+    screen_fail("out of memory");
+    return false;
+}
+
+/* The lock goes with the process, however it ends. A file system without locks is taken at its word. */
+static bool claim(run_folder *run)
+{
+    run->claim = opendir(run->path);
+    if (!run->claim || flock(dirfd(run->claim), LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
         return true;
-    run->made = false;
-    screen_fail("%s", run->path ? graft_error_message() : "out of memory");
+    screen_fail("%s is being written by another graft: name another folder", run->path);
     return false;
 }
 
@@ -153,14 +178,28 @@ static bool can_write(const run_folder *run)
     return good;
 }
 
-bool run_folder_create(run_folder *run, const char *out, bool force, const char *data)
+static bool has_room(const run_folder *run, size_t bytes)
+{
+    struct statvfs about;
+    if (statvfs(run->path, &about) != 0 || about.f_blocks == 0)
+        return true;
+    double left = (double)about.f_bavail * (double)about.f_frsize;
+    if (left >= (double)bytes)
+        return true;
+    screen_fail("%s: the model takes %s, and %s are free there", run->path, screen_bytes(bytes),
+                screen_bytes((size_t)left));
+    return false;
+}
+
+/* Another process may have finished a run there between the first look and the claim. */
+bool run_folder_create(run_folder *run, const char *out, bool force, const char *data, size_t bytes)
 {
     char *name = NULL;
     if (!run_folder_check(out, force))
         return false;
     bool made = out ? make_named(run, out) : name_of(&name, data) && make_numbered(run, name);
     free(name);
-    if (made && can_write(run))
+    if (made && claim(run) && run_folder_check(out, force) && can_write(run) && has_room(run, bytes))
         return true;
     run_folder_abandon(run);
     return false;
@@ -180,15 +219,20 @@ void run_folder_clear(const run_folder *run)
 
 void run_folder_abandon(run_folder *run)
 {
-    if (run->path && run->made)
-        rmdir(run->path); /* refuses where something was saved */
-    if (run->made_parent)
-        rmdir("runs");
+    while (run->path && run->made-- > 0 && rmdir(run->path) == 0) { /* refuses where something was saved */
+        char *slash = strrchr(run->path, '/');
+        while (slash && slash > run->path && slash[-1] == '/')
+            slash--;
+        if (slash)
+            *slash = 0;
+    }
     run_folder_dispose(run);
 }
 
 void run_folder_dispose(run_folder *run)
 {
+    if (run->claim)
+        closedir(run->claim);
     free(run->path);
-    *run = (run_folder){NULL, false, false};
+    *run = (run_folder){NULL, 0, NULL};
 }

@@ -504,6 +504,11 @@ const char *graft_store_word(const graft_store *s)
     return s->word;
 }
 
+void graft_store_stop(graft_store *s)
+{
+    s->closed = true;
+}
+
 bool graft_store_is_closed(const graft_store *s)
 {
     return s->closed;

@@ -31,6 +31,8 @@ void graft_store_close(graft_store *store); /* NULL is legal */
 
 /* Why the file was begun anew, or why nothing more is written to it; NULL: all is well. Borrowed. */
 const char *graft_store_word(const graft_store *store);
+/* Nothing more is written from now on; what is there is found. */
+void graft_store_stop(graft_store *store);
 /* Whether nothing more is written. */
 bool graft_store_is_closed(const graft_store *store);
 const char *graft_store_path(const graft_store *store);

@@ -1,5 +1,5 @@
-/* Files are told by their names (NAME-0123456789abcdef.features, and behind that what writing anew appends);
- * whatever else lies in the folder is left alone. */
+/* Files are told by their names (NAME-0123456789abcdef.features, and .PID-ATTEMPT behind that while one is
+ * being made); whatever else lies in the folder is left alone. */
 #include "data/store_folder.h"
 
 #include <dirent.h>
@@ -19,7 +19,9 @@
 #include "base/status.h"
 #include "base/text.h"
 
-static const char ending[] = ".features";
+static const char ending[] = ".features", hexadecimal[] = "0123456789abcdef", decimal[] = "0123456789";
+
+enum { DIGITS = 16 }; /* of the identity in a name */
 
 struct graft_cache_list {
     char *folder;
@@ -81,6 +83,25 @@ static int by_age(const void *a, const void *b)
     return x->age != y->age ? (x->age < y->age ? -1 : 1) : strcmp(x->path, y->path);
 }
 
+/* Whether text is digits, a '-' and digits. */
+static bool is_attempt(const char *text)
+{
+    size_t process = strspn(text, decimal);
+    const char *attempt = text + process + 1;
+    return process > 0 && text[process] == '-' && *attempt && attempt[strspn(attempt, decimal)] == 0;
+}
+
+/* One that is still being made, or was left by a kill, only if `all`. */
+static bool is_ours(const char *name, bool all)
+{
+    const char *end = strstr(name, ending);
+    if (!end || end - name < DIGITS + 2 || end[-DIGITS - 1] != '-' ||
+        strspn(end - DIGITS, hexadecimal) != DIGITS)
+        return false;
+    end += sizeof ending - 1;
+    return *end == 0 || (all && *end == '.' && is_attempt(end + 1));
+}
+
 /* Calls `take` with the path of every file whose name is ours; one that is still being made only if `all`. */
 static graft_status each_file(const char *folder, bool all,
                               graft_status (*take)(void *context, const char *path), void *context)
@@ -91,7 +112,7 @@ static graft_status each_file(const char *folder, bool all,
         return errno == ENOENT ? GRAFT_OK : graft_fail_errno(errno, "%s", folder);
     for (struct dirent *entry; status == GRAFT_OK && (entry = readdir(open));) {
         char *path = NULL;
-        if (!(all ? strstr(entry->d_name, ending) != NULL : graft_text_ends(entry->d_name, ending)))
+        if (!is_ours(entry->d_name, all))
             continue;
         status = graft_path_join(&path, folder, entry->d_name);
         if (status == GRAFT_OK)
@@ -165,16 +186,27 @@ void graft_cache_list_count_rows(graft_cache_list *list)
 
 /* ---- Clearing ---- */
 
+typedef struct clearing {
+    size_t bytes; /* that are gone */
+    char *stuck;  /* the first file that stays, and why */
+    int error;
+} clearing;
+
+/* One that cannot be taken away does not keep the others. */
 static graft_status clear_one(void *context, const char *path)
 {
-    size_t *bytes = context;
+    clearing *c = context;
     struct stat about;
-    if (stat(path, &about) != 0)
+    if (lstat(path, &about) != 0 || !S_ISREG(about.st_mode))
         return GRAFT_OK;
-    if (unlink(path) != 0 && errno != ENOENT)
-        return graft_fail_errno(errno, "%s: cannot be taken away", path);
-    *bytes += (size_t)about.st_blocks * 512;
-    return GRAFT_OK;
+    if (unlink(path) == 0) {
+        c->bytes += (size_t)about.st_blocks * 512;
+        return GRAFT_OK;
+    }
+    if (errno == ENOENT || c->stuck)
+        return GRAFT_OK;
+    c->error = errno;
+    return graft_duplicate(&c->stuck, path);
 }
 
 graft_status graft_cache_clear(const char *folder, size_t *bytes)
@@ -182,32 +214,58 @@ graft_status graft_cache_clear(const char *folder, size_t *bytes)
     graft_status status;
     char *path = NULL;
     const graft_cache cache = {.folder = folder};
-    size_t sum = 0;
+    clearing c = {.bytes = 0};
     GRAFT_TRY(graft_store_folder(&path, &cache));
-    GRAFT_TRY(each_file(path, true, clear_one, &sum));
-    *bytes = sum;
+    GRAFT_TRY(each_file(path, true, clear_one, &c));
+    if (c.stuck)
+        status = graft_fail(GRAFT_EIO, "%s: cannot be taken away: %s; other files are gone, %.1f MB of them",
+                            c.stuck, strerror(c.error), 1e-6 * (double)c.bytes);
+    else
+        *bytes = c.bytes;
 out:
+    free(c.stuck);
     free(path);
     return status;
 }
 
 /* ---- Room ---- */
 
+static bool is_of(const graft_cache_file *file, const graft_store *store)
+{
+    return strcmp(file->path, graft_store_path(store)) == 0;
+}
+
+static uint64_t bytes_of(const graft_cache_list *list, const graft_store *store)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (is_of(&list->files[i], store))
+            return list->files[i].bytes;
+    return 0;
+}
+
+/* The bytes that are there then. */
+static uint64_t take_oldest(graft_cache_list *list, const graft_store *store, uint64_t most)
+{
+    uint64_t sum = list->bytes;
+    for (size_t i = list->count; i-- > 0 && sum > most;)
+        if (!is_of(&list->files[i], store) && unlink(list->files[i].path) == 0)
+            sum -= list->files[i].bytes;
+    return sum;
+}
+
 graft_status graft_store_make_room(const graft_store *store, const graft_cache *cache, uint64_t bytes)
 {
     graft_status status;
     graft_cache_list *list = NULL;
+    if (bytes == 0)
+        return GRAFT_OK;
     GRAFT_TRY(graft_cache_list_open(&list, cache->folder));
-    uint64_t sum = bytes + list->bytes;
-    for (size_t i = list->count; i-- > 0 && sum > cache->size;) {
-        const graft_cache_file *file = &list->files[i];
-        if (strcmp(file->path, graft_store_path(store)) == 0 || unlink(file->path) != 0)
-            continue;
-        sum -= file->bytes;
-    }
-    if (sum > cache->size)
+    uint64_t needed = bytes_of(list, store) + bytes;
+    if (needed <= cache->size)
+        needed = take_oldest(list, store, cache->size - bytes) + bytes;
+    if (needed > cache->size)
         status = graft_fail(GRAFT_EEXISTS, "%s: %.1f MB would be needed there and %.1f MB are allowed",
-                            list->folder, 1e-6 * (double)sum, 1e-6 * (double)cache->size);
+                            list->folder, 1e-6 * (double)needed, 1e-6 * (double)cache->size);
 out:
     graft_cache_list_free(list);
     return status;

@@ -87,6 +87,28 @@ static graft_status make_room(const graft_keep *keep, const graft_store *store)
     return graft_store_make_room(store, keep->cache, bytes);
 }
 
+/* AUTO takes half of what is free; asked for, and where the Gram form needs it, memory is taken. */
+static bool fits_in_memory(const graft_keep *keep, const graft_executor *e, size_t rows)
+{
+    size_t left = graft_memory_available();
+    return keep->kind != GRAFT_CACHE_AUTO || e->gram || left == 0 ||
+           rows * e->row * sizeof(float) <= left / 2;
+}
+
+/* Without room for what is new, what is there already is read all the same. */
+static bool may_read(const graft_keep *keep, const graft_executor *e)
+{
+    return keep->found > 0 && fits_in_memory(keep, e, keep->wanted - keep->found);
+}
+
+static void read_only(graft_keep *keep, graft_store *store)
+{
+    graft_store_stop(store);
+    keep->kind = GRAFT_CACHE_DISK;
+    graft_fail(GRAFT_EEXISTS, "%s; what is new is kept in memory", graft_error_message());
+    take_word(keep);
+}
+
 /* GRAFT_EMEMORY is the only failure; anything else is a word. */
 static graft_status try_disk(graft_keep *keep, graft_executor *e)
 {
@@ -98,6 +120,10 @@ static graft_status try_disk(graft_keep *keep, graft_executor *e)
         graft_features_use_store(e->features, store);
         count_rows(keep, e->features);
         status = make_room(keep, store);
+        if (status == GRAFT_EEXISTS && may_read(keep, e)) {
+            read_only(keep, store);
+            return GRAFT_OK;
+        }
     }
     if (status == GRAFT_OK) {
         keep->kind = GRAFT_CACHE_DISK;
@@ -112,18 +138,16 @@ static graft_status try_disk(graft_keep *keep, graft_executor *e)
     return status == GRAFT_EMEMORY ? status : GRAFT_OK;
 }
 
-/* AUTO keeps what fits; asked for, memory is taken. */
 static void try_memory(graft_keep *keep, const graft_executor *e)
 {
-    size_t bytes = keep->wanted * e->row * sizeof(float), left = graft_memory_available();
-    if (keep->kind == GRAFT_CACHE_AUTO && bytes > left / 2 && !e->gram) {
-        keep->kind = GRAFT_CACHE_NONE;
-        graft_fail(GRAFT_EEXISTS, "%s; in memory %.1f MB would be more than half of what is free", keep->word,
-                   1e-6 * (double)bytes);
-        take_word(keep);
+    if (fits_in_memory(keep, e, keep->wanted)) {
+        keep->kind = GRAFT_CACHE_MEMORY;
         return;
     }
-    keep->kind = GRAFT_CACHE_MEMORY;
+    keep->kind = GRAFT_CACHE_NONE;
+    graft_fail(GRAFT_EEXISTS, "%s; in memory %.1f MB would be more than half of what is free", keep->word,
+               1e-6 * (double)(keep->wanted * e->row * sizeof(float)));
+    take_word(keep);
 }
 
 graft_status graft_keep_settle(graft_keep *keep, graft_executor *e)

@@ -60,6 +60,15 @@ class CommandTest(unittest.TestCase):
         os.environ["XDG_CACHE_HOME"] = self.cache = os.path.join(CACHE, self.id())
         self.addCleanup(os.environ.update, XDG_CACHE_HOME=CACHE)
 
+    def small_disk(self, size):
+        """A new folder `disk` with a file system of so many bytes: only root may have one."""
+        os.mkdir("disk")
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", "disk"], stderr=subprocess.DEVNULL,
+                          check=False).returncode != 0:
+            self.skipTest("a small file system cannot be mounted here")
+        self.addCleanup(subprocess.run, ["umount", "--lazy", os.path.join(self.folder, "disk")], check=True)
+        return os.path.join(self.folder, "disk")
+
     def refuses(self, status, sentence, *arguments, **options):
         """One sentence on stderr with these words in it, nothing on stdout, this exit status."""
         done = graft(*arguments, **options)

@@ -215,16 +215,35 @@ class Command(CacheTest):
 
     def test_clear(self):
         self.train()
-        stranger, left = os.path.join(self.features, "mine.txt"), self.rows_file() + ".123-0"
-        for path in (stranger, left):
+        left = self.rows_file() + ".123-0"
+        strangers = ["mine.txt", "mine.features", "notes.features.txt", "x-0123456789abcdef.features.txt",
+                     "x-0123456789ABCDEF.features", "-0123456789abcdef.features", os.path.basename(left) + "x"]
+        for path in [left, *(os.path.join(self.features, name) for name in strangers)]:
             with open(path, "w", encoding="utf-8") as stream:
                 stream.write("x")
+        folders = ["my.features.d", "x-0123456789abcdef.features"]
+        for name in folders:
+            os.mkdir(os.path.join(self.features, name))
         done = graft("cache", "clear")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertRegex(done.stdout, r"^cleared +\d+ kB\n$")
-        self.assertEqual(self.files(), ["mine.txt"])
+        self.assertEqual(self.files(), sorted([*strangers, *folders]))
         self.assertEqual(graft("cache", "clear").stdout.split(), ["cleared", "0", "bytes"])
         self.assertEqual(self.train()[0]["found"], 0)
+
+    def test_clear_what_can_be(self):
+        """Somebody else's file in a shared folder stays and is named; one's own are gone."""
+        if os.geteuid() != 0:
+            self.skipTest("only root can become somebody else")
+        self.train()
+        for path in (os.path.dirname(self.cache), self.cache):
+            os.chmod(path, 0o755)
+        os.chmod(self.features, 0o1777)
+        os.chown(self.rows_file(), 65534, 65534)
+        theirs, = [name for name in self.files() if name.startswith("pictures")]
+        done = self.refuses(1, theirs, "cache", "clear", user=65534, group=65534)
+        self.assertRegex(done.stderr, r"cannot be taken away: Operation not permitted; other files are gone, 0\.\d MB of them\n$")
+        self.assertEqual(self.files(), [theirs])
 
     def test_a_file_that_is_no_cache(self):
         os.makedirs(self.features)
@@ -266,6 +285,23 @@ class NoRoom(CacheTest):
         plan, _, _ = self.train("--cache-size", "250K", "--seed", "1")  # other random weights: the older file makes room
         self.assertEqual(plan["cache"], "disk")
         self.assertNotEqual(self.rows_file(), first)
+
+    def test_a_bound_that_the_file_itself_passes(self):
+        """What is there is read, what is new is not written, and nobody else's file goes for nothing."""
+        self.train("--seed", "1")
+        others = self.files()
+        full, good, _ = self.train("--val", "0", "--augment", "none")
+        files = self.files()
+        rows, = [os.path.join(self.features, name) for name in files if name not in others]
+        plan, model, said = self.train("--val", "0", "--augment", "none", "--cache-size", "30K")
+        self.assertEqual((plan["cache"], plan["found"], model), ("disk", full["views"], good))
+        self.assertNotIn("are allowed", said)
+        size = os.path.getsize(rows)
+        _, good, _ = self.train("--cache", "memory")
+        plan, model, said = self.train("--cache-size", "30K")
+        self.assertEqual((plan["cache"], plan["found"], model), ("disk", 15, good))
+        self.assertIn("are allowed; what is new is kept in memory\n", said)
+        self.assertEqual((self.files(), os.path.getsize(rows)), (files, size))
 
     def test_a_folder_that_cannot_be_written(self):
         """A word, then memory. Root writes everywhere, so somebody else has to try."""

@@ -409,6 +409,20 @@ class Folder(TrainTest):
         self.assertEqual([process.wait() for process in running], [0, 0, 0])
         self.assertEqual(sorted(os.listdir("runs")), ["data-1", "data-2", "data-3"])
 
+    def test_one_writes_in_a_folder(self):
+        """The second is told at once, forced or not, and takes nothing away; the claim ends with its process."""
+        first = subprocess.Popen([BINARY, "train", "data", *NONE, "--epochs", "100000", "--quiet", "--json", "--out", "a/run"],
+                                 env=environment(), stdout=subprocess.PIPE)
+        self.addCleanup(first.stdout.close)
+        first.stdout.readline()  # pictures
+        first.stdout.readline()  # the plan: the folder is made
+        for how in ((), ("--force",)):
+            self.refuses(1, "a/run is being written by another graft", "train", "data", *NONE, "--quiet", "--out", "a/run", *how)
+        self.assertEqual(os.listdir("a/run"), [])
+        first.kill()
+        first.wait()
+        self.train("data", *NONE, "--epochs", "1", "--out", "a/run")
+
     def test_nothing_is_overwritten_unless_told(self):
         self.train("data", *NONE, "--epochs", "1", "--out", "run")
         with open("run/mine.txt", "w", encoding="utf-8") as stream:
@@ -436,7 +450,14 @@ class Folder(TrainTest):
     def test_a_failure_leaves_nothing(self):
         self.refuses(1, "nowhere", "train", "nowhere", *NONE)
         self.refuses(1, "no node or module", "train", "data", *NONE, "--trainable", "layer7")
+        self.refuses(1, "File name too long", "train", "data", *NONE, "--out", f"pa//pb/{300 * 'x'}/y")
         self.assertEqual(sorted(os.listdir(".")), ["data"])
+        os.mkdir("mine")
+        self.refuses(1, "random ones", "train", "data", *NONE, "--gram", "on", "--augment", "crop", "--out", "mine/pa/./pb//pc/")
+        self.assertEqual(os.listdir("mine"), ["pa"])  # a path with dots is not traced back
+        os.rmdir("mine/pa")
+        self.refuses(1, "random ones", "train", "data", *NONE, "--gram", "on", "--augment", "crop", "--out", "mine/pa//pb/pc/")
+        self.assertEqual(os.listdir("mine"), [])
 
     def test_a_run_that_is_not_ours(self):
         if os.geteuid() != 0:
@@ -458,6 +479,13 @@ class Trouble(TrainTest):
                             preexec_fn=self.limit(1000000))
         self.assertRegex(done.stderr, "cannot be written|too large")
         self.assertEqual(os.listdir("."), ["data"])
+
+    def test_a_disk_that_is_too_small(self):
+        """It is said before the training, not behind it."""
+        disk = self.small_disk("5m")
+        done = self.refuses(1, "disk/run: the model takes 13 MB, and 5.2 MB are free there", "train", "data", *NONE, "--out", "disk/run")
+        self.assertNotIn("training", done.stderr)
+        self.assertEqual(os.listdir(disk), [])
 
     def test_a_disk_that_fills_keeps_the_run_before(self):
         self.train("data", *NONE, "--epochs", "1", "--out", "run")
