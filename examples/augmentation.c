@@ -1,7 +1,7 @@
 /* augmentation DATA SHEET: what augmentation makes of pictures; beside the lines stands the Python of
  * torchvision's tutorials. DATA holds a folder of pictures for each class. SHEET becomes a PNG: four
  * pictures, one under the other, and behind each the eight views of it that a network would meet in eight
- * epochs. */
+ * epochs. The sheet is libpng's: cc augmentation.c $(pkg-config --cflags --libs graft libpng) */
 #include <stdio.h>
 #include <string.h>
 

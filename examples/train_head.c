@@ -1,6 +1,7 @@
 /* train_head DATA OUT [WEIGHTS]: the last layer of a published network learns the classes of a folder; beside
  * each line stands what it is in PyTorch. graft_fit does all of this in one call; here is the loop itself.
- * DATA holds a folder of pictures for each class; OUT becomes a model.safetensors. */
+ * DATA holds a folder of pictures for each class, or train/ and val/ with those; OUT becomes a
+ * model.safetensors. */
 #include <stdio.h>
 
 #include <graft/graft.h>
@@ -57,7 +58,7 @@ int main(int count, char **values)
     }
     const char *data = values[1], *out = values[2], *weights = values[3];
 
-    where.held_out = 0.2;                                  /* a fifth of each class */
+    where.held_out = GRAFT_AUTO;                           /* DATA's own val/, or a fifth of each class */
     GRAFT_TRY(graft_dataset_open(&dataset, data, &where)); /* dataset = ImageFolder(data) */
     size_t class_count = graft_dataset_class_count(dataset);
     const char *const *classes = graft_dataset_classes(dataset);

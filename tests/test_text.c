@@ -129,12 +129,26 @@ static void test_utf8(void **state)
     assert_true(graft_text_is_utf8("\0x", 2));
 }
 
+static void test_a_cause_without_its_path(void **state)
+{
+    (void)state;
+    assert_string_equal(graft_cause_without("a/b.png: ends early", "a/b.png"), "ends early");
+    assert_string_equal(graft_cause_without("a?b.png: ends early", "a\nb.png"), "ends early");
+    assert_string_equal(graft_cause_without("ends early", "a/b.png"), "ends early");
+    assert_string_equal(graft_cause_without("a/b.png ends early", "a/b.png"), "a/b.png ends early");
+    assert_string_equal(graft_cause_without("a", "a/b.png"), "a");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_distance),        cmocka_unit_test(test_distance_of_long_names),
-        cmocka_unit_test(test_nearest),         cmocka_unit_test(test_globs),
-        cmocka_unit_test(test_starts_and_ends), cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_distance),
+        cmocka_unit_test(test_distance_of_long_names),
+        cmocka_unit_test(test_nearest),
+        cmocka_unit_test(test_globs),
+        cmocka_unit_test(test_starts_and_ends),
+        cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_a_cause_without_its_path),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

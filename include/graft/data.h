@@ -154,6 +154,7 @@ GRAFT_API graft_status graft_loader_create(graft_loader **loader, const graft_da
 GRAFT_API void graft_loader_free(graft_loader *loader);            /* NULL is legal */
 GRAFT_API size_t graft_loader_batches(const graft_loader *loader); /* of an epoch */
 GRAFT_API size_t graft_loader_samples(const graft_loader *loader); /* of an epoch; both views count */
+GRAFT_API size_t graft_loader_missing(const graft_loader *loader); /* of those the ones that are not kept */
 GRAFT_API const graft_dataset *graft_loader_dataset(const graft_loader *loader);
 GRAFT_API const graft_loader_options *graft_loader_settings(const graft_loader *loader);
 /* Begins an epoch. Before the first `next` of a loader it is called with epoch 0 by itself. */

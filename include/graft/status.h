@@ -1,6 +1,8 @@
 /* What a call returns. Every function of graft that can fail returns a graft_status; on failure its
  * out-parameters are untouched and a sentence about the cause waits in graft_error_message().
- * The library never prints, never exits and never aborts. */
+ * The library never prints, never exits and never aborts; but oneDNN, which does the arithmetic, ends the
+ * process where memory is refused to it. What can be large graft plans and allocates before, and hands over:
+ * only a process under a hard limit (ulimit -v) comes to that. */
 #ifndef GRAFT_STATUS_H
 #define GRAFT_STATUS_H
 

@@ -31,9 +31,15 @@ GRAFT_API graft_status graft_cache_path(char **path, const char *name);
  * where none is near enough to be meant. Borrowed from the candidates. */
 GRAFT_API const char *graft_text_nearest(const char *word, const char *const *candidates, size_t count);
 
+/* A cause without the "PATH: " that it may begin with, where graft writes '?' for what a terminal must not
+ * get; it points into it. */
+GRAFT_API const char *graft_cause_without(const char *cause, const char *path);
+
 /* The cores that this process may use: its affinity mask, and its control group's quota rounded up; at least
  * 1. */
 GRAFT_API int graft_cores(void);
+/* Decoding threads that suit so many threads of arithmetic: as many, four at most. */
+GRAFT_API int graft_workers(int threads);
 
 /* Bytes of this process: the most that were resident at once (0 where the system does not say). */
 GRAFT_API size_t graft_memory_peak(void);

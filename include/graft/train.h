@@ -177,8 +177,8 @@ GRAFT_API void graft_executor_set_decay(graft_executor *executor, float decay);
  * are. `executor` NULL detaches the loader, which must be done (or the loader freed) before the executor is
  * freed. */
 GRAFT_API void graft_executor_attach(graft_executor *executor, graft_loader *loader);
-/* Runs the backbone over samples and views that are not kept yet. GRAFT_EARGUMENT where those of another
- * dataset are kept. */
+/* Runs the backbone over samples and views that are not kept yet; progress counts those, from 0 on.
+ * GRAFT_EARGUMENT where those of another dataset are kept. */
 GRAFT_API graft_status graft_executor_keep(graft_executor *executor, graft_loader *loader,
                                            const graft_progress *progress);
 /* Kept features of a sample, all cut tensors one behind another, plain NCHW; NULL where they are not kept. */

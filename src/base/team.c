@@ -10,15 +10,12 @@
 #include "base/memory.h"
 #include "base/status.h"
 
-enum { AUTO_MOST = 4, MOST = 1024 };
+enum { MOST = 1024 };
 
 graft_status graft_team_size(int *workers, int wanted)
 {
-    if (wanted == GRAFT_AUTO) {
-        int cores = graft_cores();
-        *workers = cores < AUTO_MOST ? cores : AUTO_MOST;
-        return GRAFT_OK;
-    }
+    if (wanted == GRAFT_AUTO)
+        wanted = graft_workers(graft_cores());
     if (wanted < 0 || wanted > MOST)
         return graft_fail(GRAFT_EARGUMENT, "%d workers: 0 to %d are possible", wanted, MOST);
     *workers = wanted;

@@ -19,7 +19,7 @@ graft_status graft_team_start(graft_team *team, int wanted, void *(*work)(void *
 /* Waits until all have returned; legal on a zeroed team. */
 void graft_team_join(graft_team *team);
 
-/* *workers = the number that an option asks for: GRAFT_AUTO is the cores there are, four at most.
+/* *workers = the number that an option asks for: GRAFT_AUTO is what suits the cores.
  * GRAFT_EARGUMENT. */
 graft_status graft_team_size(int *workers, int wanted);
 

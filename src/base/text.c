@@ -1,8 +1,10 @@
-/* Distances between words, globs, UTF-8. */
+/* Distances between words, globs, UTF-8, what a sentence begins with. */
 #include "base/text.h"
 
 #include <stdint.h>
 #include <string.h>
+
+#include <graft/tools.h>
 
 enum { LONGEST = 63 };
 
@@ -124,4 +126,12 @@ bool graft_text_is_utf8(const char *text, size_t size)
         i += length;
     }
     return true;
+}
+
+const char *graft_cause_without(const char *cause, const char *path)
+{
+    const char *rest = cause;
+    for (; *path && (*rest == *path || *rest == '?'); path++)
+        rest++;
+    return *path == 0 && strncmp(rest, ": ", 2) == 0 ? rest + 2 : cause;
 }

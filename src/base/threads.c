@@ -7,6 +7,8 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { MOST_WORKERS = 4 };
+
 static int affinity_cores(void)
 {
     cpu_set_t set;
@@ -50,6 +52,11 @@ static int cgroup_v1_cores(void)
 {
     return quota_cores(read_number("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"),
                        read_number("/sys/fs/cgroup/cpu/cpu.cfs_period_us"));
+}
+
+int graft_workers(int threads)
+{
+    return threads < MOST_WORKERS ? threads : MOST_WORKERS;
 }
 
 int graft_cores(void)

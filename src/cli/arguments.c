@@ -13,6 +13,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <float.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,8 +50,9 @@ static bool check_number(const option *o, const char *text)
     bool whole = o->kind == OPTION_INTEGER;
     if (parse_number(&value, text, whole) && value >= o->low && value <= o->high)
         return true;
-    screen_fail("--%s %s is not possible: %s is a %s from %.15g to %.15g", o->name, text, o->argument,
-                whole ? "whole number" : "number", o->low, o->high);
+    int digits = whole ? DBL_DECIMAL_DIG : DBL_DIG;
+    screen_fail("--%s %s is not possible: %s is a %s from %.*g to %.*g", o->name, text, o->argument,
+                whole ? "whole number" : "number", digits, o->low, digits, o->high);
     return false;
 }
 
@@ -169,8 +171,9 @@ static bool parse_option(arguments *a, cursor *at)
 static bool check_count(const arguments *a)
 {
     const command *c = a->command;
+    bool network = c->network_usage && argument_given(a, "model");
     if (a->count < (size_t)c->least)
-        screen_fail("something is missing: graft %s %s", c->name, c->usage);
+        screen_fail("something is missing: graft %s %s", c->name, network ? c->network_usage : c->usage);
     else if (c->most >= 0 && a->count > (size_t)c->most)
         screen_fail("\"%s\" is one argument too many: graft %s %s", a->positionals[c->most], c->name,
                     c->usage);

@@ -8,7 +8,7 @@
 #include "cli/json_lines.h"
 #include "cli/screen.h"
 
-enum { NAME_COLUMNS = 60, LINE_COLUMNS = 100 };
+enum { NAME_COLUMNS = 60, LINE_COLUMNS = 500 };
 
 static const option options[] = {
     {"json", NULL, NULL, "JSON: {folder, bytes, files: [{path, bytes, row, rows, age, key}]}",

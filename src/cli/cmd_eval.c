@@ -87,6 +87,7 @@ static int run(const arguments *given)
 const command command_eval = {
     .name = "eval",
     .usage = "RUN [DATA] [OPTION...]",
+    .network_usage = "--model NAME DATA [OPTION...]",
     .summary = "Says how well a model does on pictures with known classes",
     .description = "RUN is a folder that `graft train` made, or a model.safetensors. Without DATA\n"
                    "its held-out pictures are evaluated; with DATA all of that folder's, by folders\n"

@@ -61,9 +61,10 @@ static graft_status add_row(void *context, const char *path, const float *row)
 
 static void say_result(const extractor *x, const char *out)
 {
-    screen_line(stderr, "features", "%s pictures, %s numbers of each (%s): %s%s%s",
-                screen_count(graft_table_rows(x->table)), screen_count(x->row), screen_name(x->node.name, 60),
-                screen_name(out, 60), strcmp(graft_table_names(x->table), out) ? ", their paths in " : "",
+    screen_line(stderr, "features", "%s picture%s, %s numbers of each (%s): %s%s%s",
+                screen_count(graft_table_rows(x->table)), graft_table_rows(x->table) == 1 ? "" : "s",
+                screen_count(x->row), screen_name(x->node.name, 60), screen_name(out, 60),
+                strcmp(graft_table_names(x->table), out) ? ", their paths in " : "",
                 strcmp(graft_table_names(x->table), out) ? screen_name(graft_table_names(x->table), 60) : "");
 }
 
@@ -145,6 +146,7 @@ static int run(const arguments *given)
 const command command_features = {
     .name = "features",
     .usage = "RUN PICTURE... -o FILE [OPTION...]",
+    .network_usage = "--model NAME PICTURE... -o FILE [OPTION...]",
     .summary = "Writes what a network says of pictures as numbers",
     .description = "RUN is a folder that `graft train` made, or a model.safetensors; with --model\n"
                    "every argument is a picture. FILE.npy gets an array of one row a picture (a\n"

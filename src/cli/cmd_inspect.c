@@ -41,15 +41,10 @@ static const char *const of_networks[] = {"trainable", "freeze", "plan"};
 
 static int refuse_name(const char *name)
 {
-    char known[1024] = "";
     const char *nearest = graft_network_nearest(name);
-    for (size_t i = 0; i < graft_network_count(); i++) {
-        size_t at = strlen(known);
-        snprintf(known + at, sizeof known - at, "%s%s", i ? ", " : "", graft_network_at(i)->name);
-    }
     if (nearest)
         return screen_fail("%s: neither a file nor a network; did you mean %s?", name, nearest);
-    return screen_fail("%s: neither a file nor one of graft's networks (%s)", name, known);
+    return screen_fail("%s: neither a file nor a network: `graft models` lists those", name);
 }
 
 /* ---- A network ---- */
@@ -143,9 +138,9 @@ const command command_inspect = {
                    "parameters, head, trained, notes; of a NETWORK network, title, published,\n"
                    "class_layer, nodes: [{name, op, shape, parameters, macs, trains, backbone,\n"
                    "cut}], parameters, trained_parameters, macs, backbone_macs, kept; with --plan\n"
-                   "network, instructions, threads, weights, plans: [{part, batch, workspace,\n"
-                   "milliseconds, steps: [{phase, node, kernel, layout, from, shape, scratch, live,\n"
-                   "milliseconds}]}].",
+                   "network, instructions, threads, weights, plans: [{part, batch, kernels,\n"
+                   "workspace, milliseconds, steps: [{phase, node, kernel, layout, from, shape,\n"
+                   "scratch, live, milliseconds}]}].",
     .options = options,
     .least = 1,
     .most = 1,

@@ -47,7 +47,7 @@ static void say_bad(void *context, const char *path, const char *cause)
     cause = pictures_cause(path, cause,
                            "a folder; name its pictures: `graft predict RUN FOLDER/*`, or "
                            "`find FOLDER -type f | graft predict RUN -`");
-    fflush(stdout); /* in the order in which things happened */
+    screen_flush(); /* in the order in which things happened */
     screen_fail("%s: %s", path, cause);
     prediction_say_failure(&p->form, path, cause);
     p->failed = true;
@@ -99,7 +99,7 @@ static int predict_all(predictor *p, const arguments *given, size_t first)
             predict_one(p, list[0]);
         else
             status = pictures_pass(&pass, list, count);
-        fflush(stdout);
+        screen_flush();
     }
     paths_dispose(&source);
     if (status != GRAFT_OK)
@@ -159,6 +159,7 @@ static int run(const arguments *given)
 const command command_predict = {
     .name = "predict",
     .usage = "RUN PICTURE... [OPTION...]",
+    .network_usage = "--model NAME PICTURE... [OPTION...]",
     .summary = "Says what pictures show",
     .description = "RUN is a folder that `graft train` made, or a model.safetensors. Each picture\n"
                    "becomes a line on stdout, in the order given and as soon as it is known:\n"

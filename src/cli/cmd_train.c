@@ -210,8 +210,8 @@ const command command_train = {
     .usage = "DATA [OPTION...]",
     .summary = "Trains a classifier on a folder of pictures",
     .description = "DATA holds a folder of pictures for each class, or train/ and val/ with those.\n"
-                   "JPEG, PNG, WebP, TIFF, BMP and PPM are read. What cannot be read is named and\n"
-                   "skipped. Without a val folder a fixed part of each class is held out.\n"
+                   "JPEG, PNG, WebP, TIFF, BMP, PPM and PGM are read. What cannot be read is named\n"
+                   "and skipped. Without a val folder a fixed part of each class is held out.\n"
                    "\n"
                    "RUN holds model.safetensors, which alone is enough for everything; history.csv,\n"
                    "a line an epoch; pictures.csv, a line a picture, the worst first; args.json,\n"

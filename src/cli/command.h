@@ -32,11 +32,12 @@ typedef struct arguments arguments;
 
 typedef struct command {
     const char *name;
-    const char *usage;       /* what follows the name: "DATA [OPTION...]" */
-    const char *summary;     /* one line without a full stop */
-    const char *description; /* paragraphs of lines up to 80 columns, no line end last; may be "" */
-    const option *options;   /* ends with a NULL name */
-    int least, most;         /* positional arguments; most < 0: any number */
+    const char *usage;         /* what follows the name: "DATA [OPTION...]" */
+    const char *network_usage; /* and with --model; NULL: there is no such option, or it changes nothing */
+    const char *summary;       /* one line without a full stop */
+    const char *description;   /* paragraphs of lines up to 80 columns, no line end last; may be "" */
+    const option *options;     /* ends with a NULL name */
+    int least, most;           /* positional arguments; most < 0: any number */
     int (*run)(const arguments *arguments); /* the exit status */
 } command;
 

@@ -1,9 +1,9 @@
 /* Help for a terminal: 80 columns, options on the left, what they do on the right. */
 #include "cli/help.h"
 
-#include <string.h>
-
 #include <graft/status.h>
+
+#include "cli/screen.h"
 
 enum { WIDTH = 80, LEFT = 28 };
 
@@ -13,29 +13,6 @@ void help_all(FILE *stream)
     for (const command *const *c = commands; *c; c++)
         fprintf(stream, "  graft %s %s\n      %s\n", (*c)->name, (*c)->usage, (*c)->summary);
     fprintf(stream, "\n`graft COMMAND -h` says more of a command, `graft --version` which graft this is.\n");
-}
-
-/* Words of `text` from column `column` on, wrapped, with `indent` before each further line. Returns the
- * column where it ends. */
-static int wrap(FILE *stream, const char *text, int column, int indent)
-{
-    bool first = true;
-    while (*text) {
-        int length = (int)strcspn(text, " ");
-        if (!first && column + 1 + length > WIDTH) {
-            fprintf(stream, "\n%*s", indent, "");
-            column = indent;
-        } else if (!first) {
-            fputc(' ', stream);
-            column++;
-        }
-        fprintf(stream, "%.*s", length, text);
-        column += length;
-        text += length;
-        text += strspn(text, " ");
-        first = false;
-    }
-    return column;
 }
 
 static void option_line(FILE *stream, const option *o)
@@ -52,13 +29,16 @@ static void option_line(FILE *stream, const option *o)
         snprintf(text, sizeof text, "%s (default: %s)", o->help, o->standard);
     else
         snprintf(text, sizeof text, "%s", o->help);
-    wrap(stream, text, LEFT, LEFT);
+    screen_wrap(stream, text, LEFT, LEFT, WIDTH);
     fputc('\n', stream);
 }
 
 void help_command(FILE *stream, const command *which)
 {
-    fprintf(stream, "usage: graft %s %s\n\n%s.\n", which->name, which->usage, which->summary);
+    fprintf(stream, "usage: graft %s %s\n", which->name, which->usage);
+    if (which->network_usage)
+        fprintf(stream, "       graft %s %s\n", which->name, which->network_usage);
+    fprintf(stream, "\n%s.\n", which->summary);
     if (which->description[0])
         fprintf(stream, "\n%s\n", which->description);
     fprintf(stream, "\noptions\n");

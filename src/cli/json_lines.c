@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/screen.h"
+
 /* Each byte that keeps jansson from reading on is replaced alone: what is legal around it stays. */
 static char *replace_illegal(const char *text)
 {
@@ -47,7 +49,7 @@ void json_say(json_t *value)
     char *line = value ? json_dumps(value, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
     if (line && !ferror(stdout)) {
         puts(line);
-        fflush(stdout);
+        screen_flush();
     }
     free(line);
     json_decref(value);

@@ -77,7 +77,7 @@ static void hold_streams(void)
 /* What could not be printed is a failure, even if all else went well. */
 static int flush_output(int status)
 {
-    if (fflush(stdout) == 0 && !ferror(stdout))
+    if (screen_flush())
         return status;
     screen_fail("what was to be printed did not arrive: %s", errno ? strerror(errno) : "writing failed");
     return status == EXIT_GOOD ? EXIT_FAILED : status;

@@ -2,8 +2,11 @@
 #include "cli/pictures.h"
 
 #include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
+
+#include <graft/tools.h>
+
+#include "cli/screen.h"
 
 static graft_status pass_batch(const picture_pass *pass, const graft_batch *batch, const char *const *paths)
 {
@@ -26,7 +29,7 @@ static graft_status pass_batch(const picture_pass *pass, const graft_batch *batc
         row += pass->row;
     }
 out:
-    fflush(stdout); /* whatever was said of them */
+    screen_flush(); /* whatever was said of them */
     return status;
 }
 
@@ -55,10 +58,8 @@ out:
 
 const char *pictures_cause(const char *path, const char *cause, const char *folder)
 {
-    size_t length = strlen(path);
     struct stat about;
     if (stat(path, &about) == 0 && S_ISDIR(about.st_mode))
         return folder;
-    bool named = strncmp(cause, path, length) == 0 && strncmp(cause + length, ": ", 2) == 0;
-    return named ? cause + length + 2 : cause;
+    return graft_cause_without(cause, path);
 }

@@ -3,6 +3,8 @@
  * "dumb". */
 #include "cli/screen.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +16,7 @@
 
 #include "cli/command.h"
 
-enum { LABEL = 12, NARROWEST = 20, BAR = 24 };
+enum { LABEL = 12, NARROWEST = 20, BAR = 24, UNIT = 5 };
 
 /* ---- What stands where ---- */
 
@@ -49,14 +51,75 @@ static void put_label(FILE *stream, const char *label)
             "");
 }
 
+/* Characters of UTF-8; a wide one counts as one. */
+static int columns_of(const char *text, size_t size)
+{
+    int count = 0;
+    for (size_t i = 0; i < size; i++)
+        count += ((unsigned char)text[i] & 0xC0) != 0x80;
+    return count;
+}
+
+/* Blanks and the word behind them; of a number with its unit both: "48 MB", "81.4 %". */
+static size_t word_at(const char *text)
+{
+    size_t begin = strspn(text, " "), size = begin + strcspn(text + begin, " ");
+    size_t unit = text[size] ? strcspn(text + size + 1, " ") : 0;
+    bool number = text[begin] >= '0' && text[begin] <= '9';
+    return number && unit > 0 && unit <= UNIT ? size + 1 + unit : size;
+}
+
+void screen_wrap(FILE *stream, const char *text, int column, int indent, int width)
+{
+    for (bool first = true; *text; first = false) {
+        size_t blanks = strspn(text, " "), size = word_at(text);
+        if (!first && column + columns_of(text, size) > width) {
+            fprintf(stream, "\n%*s", indent, "");
+            column = indent;
+            text += blanks;
+            size -= blanks;
+        }
+        fwrite(text, 1, size, stream);
+        column += columns_of(text, size);
+        text += size;
+    }
+}
+
+static void put_text(FILE *stream, const char *label, int width, const char *format, va_list list)
+{
+    char *text = NULL;
+    put_label(stream, label);
+    if (vasprintf(&text, format, list) >= 0)
+        screen_wrap(stream, text, LABEL, LABEL, width);
+    free(text);
+    fputc('\n', stream);
+}
+
 void screen_line(FILE *stream, const char *label, const char *format, ...)
 {
     va_list list;
-    put_label(stream, label);
     va_start(list, format);
-    vfprintf(stream, format, list);
+    put_text(stream, label, columns(stream), format, list);
     va_end(list);
-    fputc('\n', stream);
+}
+
+void screen_command(FILE *stream, const char *label, const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    put_text(stream, label, INT_MAX, format, list);
+    va_end(list);
+}
+
+/* Later failures say less: the stream's own buffer may be what failed first. */
+bool screen_flush(void)
+{
+    static int error;
+    errno = 0;
+    if (fflush(stdout) != 0 && error == 0)
+        error = errno;
+    errno = error;
+    return !ferror(stdout);
 }
 
 static bool moves_cursor(char c)
@@ -105,7 +168,7 @@ void screen_point(const char *text, size_t place)
 
 static double rate_of(const screen_state *s, size_t done, double now)
 {
-    return now > s->began ? (double)done / (now - s->began) : 0.0;
+    return now > s->began ? (double)(done - s->first) / (now - s->began) : 0.0;
 }
 
 /* Draws the text over what stood on the line, cut to its width. */
@@ -136,11 +199,12 @@ static void draw_bar(screen_state *s, size_t done, double now)
     redraw(s, s->what, text);
 }
 
-static void begin_work(screen_state *s, const char *what, size_t total, double now)
+static void begin_work(screen_state *s, const char *what, size_t done, size_t total, double now)
 {
     if (!s->passing)
         screen_close(s);
     s->what = what;
+    s->first = done;
     s->total = total;
     s->began = s->drawn = now;
 }
@@ -162,7 +226,7 @@ int screen_progress(void *state, const char *what, size_t done, size_t total)
     screen_state *s = state;
     double now = graft_clock();
     if (!s->what || strcmp(s->what, what) != 0 || s->total != total)
-        begin_work(s, what, total, now);
+        begin_work(s, what, done, total, now);
     if (screen_redraws(s) && (done < total ? now - s->drawn >= 0.1 : !s->passing)) {
         s->drawn = now;
         draw_bar(s, done, now);

@@ -9,9 +9,17 @@
 
 #include <graft/data.h>
 
-/* "accuracy    81.4 % of 70 ...": the label in its column of 12, then the text. */
+/* "accuracy    81.4 % of 70 ...": the label in its column of 12, then the text, between whose words a line
+ * goes on below in that column: within 80 columns, or the terminal's. */
 void screen_line(FILE *stream, const char *label, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* The same in one line whatever its length, because it is there to be copied. */
+void screen_command(FILE *stream, const char *label, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The text from column `column` on, each further line begun with `indent` blanks. */
+void screen_wrap(FILE *stream, const char *text, int column, int indent, int width);
+/* What was printed goes out; false: it did not arrive, and errno says why (0: that is not known). */
+bool screen_flush(void);
 
 /* "graft: SENTENCE" on stderr; returns EXIT_FAILED. The second form says graft's own last sentence. */
 int screen_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -37,9 +45,9 @@ typedef struct screen_state {
     const char *unit; /* "views", "pictures" */
     const char *what; /* the work that is shown; the rest is the screen's own */
     double began, drawn;
-    size_t total;
-    bool open;    /* a bar stands unfinished on the line */
-    bool passing; /* set by the caller: a bar that goes when the work is done, and no plain line */
+    size_t first, total; /* what was done when the work was first told of */
+    bool open;           /* a bar stands unfinished on the line */
+    bool passing;        /* set by the caller: a bar that goes when the work is done, and no plain line */
 } screen_state;
 int screen_progress(void *state, const char *what, size_t done, size_t total);
 /* A line that the next one replaces: on a terminal alone, where screen_redraws is true; elsewhere nothing is

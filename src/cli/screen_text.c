@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { RING = 16, NUMBER = 512 };
+enum { RING = 16, NUMBER = 2056 };
 
 /* ---- Numbers ---- */
 

@@ -72,7 +72,7 @@ void subject_dispose(subject *s)
 void subject_threads(int *threads, int *workers, const arguments *given)
 {
     *threads = (int)argument_integer(given, "threads", graft_cores());
-    *workers = (int)argument_integer(given, "workers", *threads < 4 ? *threads : 4);
+    *workers = (int)argument_integer(given, "workers", graft_workers(*threads));
 }
 
 const char *subject_class(const graft_model *model, int index, int most)

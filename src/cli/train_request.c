@@ -153,6 +153,16 @@ static bool check_fraction(const train_request *r)
     return fraction == GRAFT_AUTO || (fraction >= 0.0 && fraction < 1.0);
 }
 
+static bool ends_in_logsoftmax(const char *head)
+{
+    static const char last[] = "logsoftmax";
+    size_t length = head ? strlen(head) : 0;
+    while (length > 0 && strchr(" \t\n", head[length - 1]))
+        length--;
+    return length >= sizeof last - 1 &&
+           strncmp(head + length - (sizeof last - 1), last, sizeof last - 1) == 0;
+}
+
 /* The sentence about what makes no sense together; NULL: all does. */
 static const char *contradiction(const train_request *r, const arguments *given)
 {
@@ -170,6 +180,8 @@ static const char *contradiction(const train_request *r, const arguments *given)
     if (is_head_only(r) && r->fit.batch_norm == GRAFT_BATCH_NORM_TRAIN)
         return "--batch-norm train is for trained parts outside the head, and here the head alone trains "
                "(--trainable)";
+    if (r->fit.loss == GRAFT_NLL && !ends_in_logsoftmax(r->head))
+        return "--loss nll is for a --head that ends in logsoftmax";
     if (argument_given(given, "views") &&
         (r->fit.augment ? graft_augmentation_views(r->fit.augment) > 0 : is_head_only(r)))
         return "--views is for a random --augment: with mirror images alone all views are kept anyway";
@@ -191,7 +203,7 @@ static void read_data(train_request *r, const arguments *given)
     if (val && !train_val_fraction(&r->dataset.held_out, val))
         r->dataset.held_out_folder = val;
     int threads = r->fit.threads == GRAFT_AUTO ? graft_cores() : r->fit.threads;
-    r->dataset.workers = r->fit.workers != GRAFT_AUTO ? r->fit.workers : threads < 4 ? threads : 4;
+    r->dataset.workers = r->fit.workers != GRAFT_AUTO ? r->fit.workers : graft_workers(threads);
 }
 
 static void read_fit(train_request *r, const arguments *given)

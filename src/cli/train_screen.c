@@ -58,8 +58,8 @@ static void say_ignored(const graft_dataset *d)
     size_t ignored = graft_dataset_ignored_count(d);
     if (ignored == 0)
         return;
-    screen_line(stderr, "ignored", "%s %s no picture by name: %s%s", screen_count(ignored),
-                ignored == 1 ? "file that is" : "files that are",
+    screen_line(stderr, "ignored", "%s %s no picture by name, or in no class: %s%s", screen_count(ignored),
+                ignored == 1 ? "entry that is" : "entries that are",
                 screen_name(graft_dataset_ignored(d, 0), NAME_COLUMNS), ignored > 1 ? ", ..." : "");
 }
 
@@ -310,8 +310,8 @@ static void say_next(const train_job *job)
         else
             quoted[used++] = (unsigned char)*path < 0x20 || *path == 0x7f ? '?' : *path;
     quoted[used] = 0;
-    screen_line(stderr, "next", "%s predict %s%s%s PICTURE...", program_invocation_name, simple ? "" : "'",
-                quoted, simple ? "" : "'");
+    screen_command(stderr, "next", "%s predict %s%s%s PICTURE...", program_invocation_name, simple ? "" : "'",
+                   quoted, simple ? "" : "'");
 }
 
 /* How far it came, where that is not the whole way. */

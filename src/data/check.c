@@ -67,7 +67,7 @@ static graft_status check_one(void *context, size_t item)
         return GRAFT_OK;
     graft_status status = try_picture(c, item);
     if (graft_is_cause(status))
-        return graft_duplicate(&c->causes[item], graft_cause_without(sample->path));
+        return graft_duplicate(&c->causes[item], graft_cause_without(graft_error_message(), sample->path));
     return status == GRAFT_OK ? status : graft_fail_within(status, "%s", sample->path);
 }
 

@@ -364,6 +364,14 @@ size_t graft_loader_samples(const graft_loader *l)
     return l->rows;
 }
 
+size_t graft_loader_missing(const graft_loader *l)
+{
+    size_t missing = 0;
+    for (size_t row = 0; row < l->rows; row++)
+        missing += !is_kept(l, (l->begun ? l->order : l->members)[row / l->views], view_of(l, row));
+    return missing;
+}
+
 const graft_dataset *graft_loader_dataset(const graft_loader *l)
 {
     return l->dataset;

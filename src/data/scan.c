@@ -52,14 +52,6 @@ bool graft_is_picture_name(const char *path)
     return false;
 }
 
-const char *graft_cause_without(const char *path)
-{
-    const char *message = graft_error_message();
-    size_t length = strlen(path);
-    bool prefixed = strlen(message) > length + 2 && message[length] == ':' && message[length + 1] == ' ';
-    return prefixed ? message + length + 2 : message;
-}
-
 /* ---- One folder ---- */
 
 graft_status graft_folder_identify(graft_folder_id *id, const char *path)
@@ -180,7 +172,7 @@ static graft_status walk_folder(struct walk *walk, const char *path, const graft
     GRAFT_TRY(mark_entered(walk, id));
     status = graft_folder_read(&names, walk->listing->arena, path);
     if (status == GRAFT_EIO)
-        status = add_found(walk, path, graft_cause_without(path));
+        status = add_found(walk, path, graft_cause_without(graft_error_message(), path));
     for (size_t i = 0; i < names.count && status == GRAFT_OK; i++) {
         const char *below;
         GRAFT_TRY(graft_folder_join(walk->listing->arena, &below, path, names.items[i]));

@@ -60,7 +60,4 @@ graft_status graft_folder_join(graft_arena *arena, const char **path, const char
 /* Whether a name ends as those of the pictures that are read. */
 bool graft_is_picture_name(const char *path);
 
-/* This thread's last message without the "PATH: " that it may begin with. Borrowed as the message is. */
-const char *graft_cause_without(const char *path);
-
 #endif

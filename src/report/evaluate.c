@@ -1,6 +1,5 @@
 /* Running a model over a set of a dataset. */
 #include <stdlib.h>
-#include <string.h>
 
 #include <graft/tools.h>
 
@@ -10,7 +9,7 @@
 #include "report/evaluation.h"
 #include "train/executor.h"
 
-enum { BATCH = 32, MOST_WORKERS = 4 };
+enum { BATCH = 32 };
 
 typedef struct run {
     graft_evaluation *evaluation;
@@ -35,9 +34,7 @@ static graft_status open_run(run *r, graft_model *model, const graft_evaluate_op
     what.set = options->set;
     what.batch = BATCH;
     what.shuffle = false;
-    what.workers = options->workers != GRAFT_AUTO ? options->workers
-                   : cores < MOST_WORKERS         ? cores
-                                                  : MOST_WORKERS;
+    what.workers = options->workers != GRAFT_AUTO ? options->workers : graft_workers(cores);
     GRAFT_TRY(graft_evaluation_create(&r->evaluation, graft_model_class_count(model)));
     GRAFT_TRY(graft_loader_create(&r->loader, r->dataset, graft_model_transform(model), &what));
     GRAFT_TRY(graft_executor_create_with(&r->executor, model, &how, kept ? options->features : NULL));
@@ -54,18 +51,10 @@ static void close_run(run *r)
     graft_evaluation_free(r->evaluation);
 }
 
-/* A loader's cause begins with the path, which an evaluation's reader knows. */
-static const char *without_path(const char *cause, const char *path)
-{
-    size_t length = strlen(path);
-    bool named = strncmp(cause, path, length) == 0 && strncmp(cause + length, ": ", 2) == 0;
-    return named ? cause + length + 2 : cause;
-}
-
 static graft_status miss(run *r, int sample, const char *cause)
 {
     const char *path = graft_dataset_sample(r->dataset, (size_t)sample).path;
-    return graft_evaluation_miss(r->evaluation, sample, without_path(cause, path));
+    return graft_evaluation_miss(r->evaluation, sample, graft_cause_without(cause, path));
 }
 
 /* What can be run of a batch; the rest is missing. */

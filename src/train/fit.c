@@ -87,7 +87,7 @@ static graft_phase_settings probe_settings(const graft_model *model, const graft
         .epochs = 50,
         .batch = or_int(o->batch, 32),
         .threads = threads,
-        .workers = or_int(o->workers, threads < 4 ? threads : 4),
+        .workers = or_int(o->workers, graft_workers(threads)),
         .momentum = 0.9,
         .decay = decay < 0.01 ? decay : 0.01,
         .schedule = GRAFT_SCHEDULE_COSINE,

@@ -43,14 +43,14 @@ static void count_rows(graft_keep *keep, const graft_features *features)
         }
 }
 
-bool graft_keep_is_complete(const graft_keep *keep, graft_executor *e)
+size_t graft_keep_missing(const graft_keep *keep, graft_executor *e)
 {
-    bool complete = true;
+    size_t missing = 0;
     int view;
     for (size_t i = 0; i < keep->dataset->count && e->features; i++)
         for (int end = views_of(keep, i, &view); view < end; view++)
-            complete = graft_features_recall(e->features, (int)i, view) && complete;
-    return complete;
+            missing += !graft_features_recall(e->features, (int)i, view);
+    return missing;
 }
 
 bool graft_keep_has_trouble(graft_keep *keep, const graft_executor *e)
@@ -91,8 +91,7 @@ static graft_status make_room(const graft_keep *keep, const graft_store *store)
 static bool fits_in_memory(const graft_keep *keep, const graft_executor *e, size_t rows)
 {
     size_t left = graft_memory_available();
-    return keep->kind != GRAFT_CACHE_AUTO || e->gram || left == 0 ||
-           rows * e->row * sizeof(float) <= left / 2;
+    return keep->kind != GRAFT_CACHE_AUTO || e->gram || rows * e->row * sizeof(float) <= left / 2;
 }
 
 /* Without room for what is new, what is there already is read all the same. */

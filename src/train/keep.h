@@ -22,8 +22,8 @@ typedef struct graft_keep {
  * found and word, opens the store, and takes the executor's features away where nothing is to be kept. A
  * cache that cannot be used is a word and no failure. */
 graft_status graft_keep_settle(graft_keep *keep, graft_executor *executor);
-/* Takes what is on disk; whether everything that is wanted is kept now. */
-bool graft_keep_is_complete(const graft_keep *keep, graft_executor *executor);
+/* Takes what is on disk; how many rows are wanted that are not kept. */
+size_t graft_keep_missing(const graft_keep *keep, graft_executor *executor);
 /* Whether the store stopped taking rows since then: the word says why. */
 bool graft_keep_has_trouble(graft_keep *keep, const graft_executor *executor);
 

@@ -3,14 +3,15 @@
 
 typedef struct counted {
     graft_progress outer;
-    size_t before, total;
+    size_t before, now, total;
 } counted;
 
 static int add_up(void *context, const char *what, size_t done, size_t total)
 {
-    const counted *c = context;
+    counted *c = context;
     (void)total;
-    return c->outer.call ? c->outer.call(c->outer.context, what, c->before + done, c->total) : 0;
+    c->now = c->before + done;
+    return c->outer.call ? c->outer.call(c->outer.context, what, c->now, c->total) : 0;
 }
 
 /* A loader of views of a set, in the dataset's order: of drawn ones number `view`, of exact ones all. */
@@ -41,7 +42,7 @@ static graft_status keep_views(graft_fit_phase *p, const graft_model *model, gra
     graft_progress progress = {add_up, c};
     GRAFT_TRY(open_views(&loader, p, model, set, view));
     GRAFT_TRY(graft_executor_keep(p->executor, loader, &progress));
-    c->before += graft_loader_samples(loader);
+    c->before = c->now;
 out:
     graft_loader_free(loader);
     return status;
@@ -66,10 +67,9 @@ static void tell_trouble(graft_fit_phase *p)
 graft_status graft_phase_keep(graft_fit_phase *p, const graft_model *model)
 {
     graft_status status = GRAFT_OK;
-    counted c = {p->job->options->progress, 0, p->keep.wanted};
     bool troubled = graft_keep_has_trouble(&p->keep, p->executor); /* and said by who met it */
-    bool complete = graft_keep_is_complete(&p->keep, p->executor);
-    if (!p->executor->features || (complete && !p->executor->gram))
+    counted c = {p->job->options->progress, 0, 0, graft_keep_missing(&p->keep, p->executor)};
+    if (!p->executor->features || (c.total == 0 && !p->executor->gram))
         return GRAFT_OK; /* the Gram form is told the views also where all are kept */
     for (int view = p->keep.first; view < last_pass(p); view++)
         GRAFT_TRY(keep_views(p, model, GRAFT_SET_TRAIN, view, &c));

@@ -83,23 +83,38 @@ out:
     return status;
 }
 
+static size_t decoded(const graft_batch *batch)
+{
+    size_t count = 0;
+    for (int i = 0; i < batch->count; i++)
+        count += batch->pixels[i] != NULL;
+    return count;
+}
+
+/* Where all is kept there is nothing to tell. */
+static graft_status tell(const graft_progress *progress, size_t done, size_t total)
+{
+    if (total > 0 && progress && progress->call && progress->call(progress->context, "features", done, total))
+        return graft_fail(GRAFT_ECANCELLED, "stopped");
+    return GRAFT_OK;
+}
+
 graft_status graft_executor_keep(graft_executor *e, graft_loader *loader, const graft_progress *progress)
 {
     graft_status status;
     graft_batch batch;
-    size_t done = 0, total = graft_loader_samples(loader);
+    size_t done = 0;
     if (!e->features)
         return graft_fail(GRAFT_EARGUMENT, "this executor keeps no features");
     GRAFT_TRY(graft_features_bind(e->features, graft_loader_dataset(loader)));
     graft_executor_attach(e, loader);
     GRAFT_TRY(graft_loader_rewind(loader, 0));
+    size_t total = graft_loader_missing(loader);
+    GRAFT_TRY(tell(progress, 0, total)); /* from here a clock may run */
     while ((status = graft_loader_next(loader, &batch)) == GRAFT_OK) {
         GRAFT_TRY(keep_batch(e, &batch));
-        done += (size_t)batch.count;
-        if (progress && progress->call && progress->call(progress->context, "features", done, total)) {
-            status = graft_fail(GRAFT_ECANCELLED, "stopped");
-            goto out;
-        }
+        done += decoded(&batch);
+        GRAFT_TRY(tell(progress, done, total));
     }
     if (status == GRAFT_DONE)
         status = e->gram ? add_to_gram(e, loader) : GRAFT_OK;

@@ -2,6 +2,7 @@
 import atexit
 import os
 import random
+import re
 import shutil
 import subprocess
 import tempfile
@@ -28,6 +29,11 @@ def graft(*arguments, **options):
     options.setdefault("timeout", 300)
     return subprocess.run([BINARY, *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True, errors="replace", check=False, **options)
+
+
+def unwrapped(text):
+    """What `graft` says to people, a line a label."""
+    return re.sub(r"\n {12}", " ", text)
 
 
 def write_picture(path, colour, seed, size=40):

@@ -10,7 +10,7 @@ import subprocess
 import time
 import unittest
 
-from command import BINARY, CommandTest, environment, graft, write_classes, write_picture
+from command import BINARY, CommandTest, environment, graft, unwrapped, write_classes, write_picture
 
 NONE = ("--weights", "none")
 
@@ -35,7 +35,7 @@ class CacheTest(CommandTest):
         done = graft("train", "data", *NONE, "--epochs", "2", "--out", out, "--force", "--json", *arguments, **options)
         self.assertEqual(done.returncode, status, done.stderr)
         plan = [event for event in lines(done.stdout) if event["event"] == "plan"][-1]
-        return plan, read(f"{out}/model.safetensors"), done.stderr
+        return plan, read(f"{out}/model.safetensors"), unwrapped(done.stderr)
 
     def files(self):
         return sorted(os.listdir(self.features)) if os.path.isdir(self.features) else []
@@ -108,7 +108,8 @@ class Same(CacheTest):
     def test_what_is_new_is_computed(self):
         self.train("--val", ".4")
         write_picture("data/red/more.ppm", (200, 40, 50), "more")
-        plan, added, _ = self.train()  # of a picture that was held out the mirror image is new
+        plan, added, said = self.train()  # of a picture that was held out the mirror image is new
+        self.assertRegex(said, rf"(?m)^features    {plan['views'] - plan['found']} views, (?!0\.0)[\d.]+ a second, 0:0\d$")
         self.assertGreater(plan["found"], plan["views"] // 2)
         self.assertLess(plan["found"], plan["views"])
         self.assertEqual(self.train("--cache", "memory")[1], added)
@@ -200,10 +201,12 @@ class Command(CacheTest):
     def test_what_is_there(self):
         done = graft("cache")
         self.assertEqual((done.returncode, done.stderr), (0, ""))
-        self.assertIn(f"{self.features[-40:]}: 0 bytes in 0 files", done.stdout)
+        self.assertIn(f"{self.features[-40:]}: 0 bytes in 0 files", unwrapped(done.stdout))
         self.assertFalse(os.path.exists(self.cache))  # looking makes nothing
         self.train("--threads", "1")
         done = graft("cache")
+        self.assertLessEqual(max(map(len, done.stdout.splitlines())), 80)
+        self.assertRegex(done.stdout, r"\n {12}pictures as-seen, ")
         self.assertRegex(done.stdout, r"(?s)in 2 files\n.*27 views, used just now\n.*network efficientnet_lite0, size 224")
         self.assertRegex(done.stdout, "15 pictures, used just now")
         found, = lines(graft("cache", "--json").stdout)

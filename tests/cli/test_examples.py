@@ -27,6 +27,10 @@ class Examples(command.CommandTest):
         self.assertEqual(len(losses), 20)
         self.assertLess(losses[-1], losses[0])
         self.assertRegex(done.stdout, r"accuracy: [\d.]+ % of 3 held-out pictures\n$")
+        command.write_classes("own/train", ("blue", "green", "red"), 5)
+        command.write_classes("own/val", ("blue", "green", "red"), 2, 5)
+        own = example("train_head", "own", "own.safetensors", "weights.pth")
+        self.assertRegex(own.stdout, r"accuracy: [\d.]+ % of 6 held-out pictures\n$", own.stderr)
         self.assertEqual(json.loads(graft("inspect", "out.safetensors", "--json").stdout)["model"]["trained"], ["_fc"])
 
         shown = example("predict", "out.safetensors", "data/red/00.ppm")

@@ -66,7 +66,7 @@ class Files(FeaturesTest):
         rows = numpy.load("x.npy")
         self.assertEqual((rows.shape, rows.dtype), ((14, 1280), numpy.float32))
         self.assertEqual(read("x.txt").splitlines(), self.pictures)
-        self.assertIn("14 pictures, 1,280 numbers of each (view): x.npy, their paths in x.txt", done.stderr)
+        self.assertIn("14 pictures, 1,280 numbers of each (view): x.npy, their paths in x.txt", command.unwrapped(done.stderr))
         self.assertEqual(sorted(set(os.listdir()) - set(self.pictures)), ["x.npy", "x.txt"])
 
     def test_safetensors_has_the_same(self):

@@ -175,6 +175,9 @@ class Networks(InspectTest):
             self.assertIsNone(plan["milliseconds"])
             self.assertEqual(max(s["live"] for s in plan["steps"]), plan["workspace"])
         frozen, _, trained = found["plans"]
+        text = graft("help", "inspect").stdout.partition("--json")[2]
+        for key in {**found, **frozen, **frozen["steps"][0]}:
+            self.assertRegex(text, rf"\b{key}\b")
         self.assertEqual(frozen["steps"][-1]["shape"], [8, 320, 7, 7])
         self.assertEqual([s["layout"] for s in frozen["steps"] if s["from"]][-1:], ["nchw"])  # what is kept is plain
         self.assertTrue({p["kernels"] for p in found["plans"]} <= {"direct", "winograd", "blocked"})
@@ -191,7 +194,7 @@ class Networks(InspectTest):
 
     def test_refusals(self):
         self.refuses(1, "did you mean efficientnet_lite0?", "inspect", "efficientnet-lite0")
-        self.refuses(1, ["qqq", "neither a file nor", "efficientnet_lite0"], "inspect", "qqq")
+        self.refuses(1, "qqq: neither a file nor a network: `graft models` lists those", "inspect", "qqq")
         self.refuses(1, "_conv_head", "inspect", "efficientnet_lite0", "--trainable", "_conv_hed")
         self.refuses(1, "complements", "inspect", "efficientnet_lite0", "--trainable", "all", "--freeze", "_fc")
         self.refuses(2, "for a network", "inspect", RUN, "--trainable", "all")

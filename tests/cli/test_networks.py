@@ -4,7 +4,7 @@ import unittest
 import torch
 from torchvision import models
 
-from command import CommandTest, graft, write_classes
+from command import CommandTest, graft, unwrapped, write_classes
 
 SQUEEZENET = ("--model", "squeezenet1_1", "--weights", "none")
 LAYERS = "avgpool flatten linear(8) relu linear"
@@ -36,7 +36,7 @@ class Networks(CommandTest):
                      "--head", "avgpool flatten linear(8) relu")
 
     def test_losses_that_do_not_fit(self):
-        self.refuses(1, "does not end in logsoftmax", "train", "data", *SQUEEZENET, "--head", LAYERS, "--loss", "nll")
+        self.refuses(2, "a --head that ends in logsoftmax", "train", "data", *SQUEEZENET, "--head", LAYERS, "--loss", "nll")
         self.refuses(1, "needs NLL", "train", "data", *SQUEEZENET, "--head", LAYERS + " logsoftmax")
         done = graft("train", "data", *SQUEEZENET, "--head", LAYERS + " logsoftmax", "--loss", "nll", "--epochs", "1")
         self.assertEqual(done.returncode, 0, done.stderr)
@@ -56,7 +56,7 @@ class Networks(CommandTest):
         weights = ("--model", "squeezenet1_1", "--weights", "seven.pth")
         done = graft("train", "data", *weights, "--size", "32", "--epochs", "1")
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertIn("weights seven.pth (its class layer is for other classes: it is replaced)", done.stderr)
+        self.assertIn("weights seven.pth (its class layer is for other classes: it is replaced)", unwrapped(done.stderr))
         self.refuses(1, "classifier.1.weight (7, 512, 1, 1) where (1000, 512, 1, 1) is needed",
                      "predict", *weights, "data/blue/00.ppm")
 

@@ -2,6 +2,7 @@
 import os
 import re
 import subprocess
+import tempfile
 import unittest
 
 from command import BINARY, SOURCE, CommandTest, environment, graft, write_classes
@@ -160,15 +161,38 @@ class Values(CommandTest):
             self.assertEqual(len(stream.readlines()), 2)
 
 
+    def test_what_is_known_before_pictures_are_read(self):
+        for head in ((), ("--head", "mlp"), ("--head", "linear(8) relu linear")):
+            self.refuses(2, "--loss nll is for a --head that ends in logsoftmax", "train", "nowhere", "--loss", "nll", *head)
+        self.refuses(1, "nowhere", "train", "nowhere", "--weights", "none", "--loss", "nll", "--head", "linear logsoftmax ")
+
+    def test_whole_bounds(self):
+        self.refuses(2, "a whole number from 0 to 9007199254740992", "train", "DATA", "--seed", "-1")
+
+    def test_without_a_run(self):
+        for command, usage in (("eval", "DATA"), ("predict", "PICTURE..."), ("features", "PICTURE... -o FILE")):
+            usage = f"graft {command} --model NAME {usage} "
+            self.refuses(2, f"something is missing: {usage}", command, "--model", "efficientnet_lite0")
+            self.assertIn(usage, graft("help", command).stdout)
+            self.refuses(2, f"something is missing: graft {command} RUN ", command)
+
+
 class Streams(unittest.TestCase):
-    def fails(self, *arguments, **options):
+    def fails(self, *arguments, cause="did not arrive", **options):
         done = subprocess.run([*arguments], env=environment(), stderr=subprocess.PIPE, text=True, check=False, **options)
         self.assertEqual(done.returncode, 1)
-        self.assertIn("did not arrive", done.stderr)
+        self.assertIn(cause, done.stderr)
 
     def test_a_full_disk(self):
         with open("/dev/full", "w", encoding="utf-8") as stream:
-            self.fails(BINARY, "help", stdout=stream)
+            self.fails(BINARY, "help", stdout=stream, cause="did not arrive: No space left on device\n")
+
+    def test_a_full_disk_in_a_long_run(self):
+        """The cause is the first failure's, whatever else fails until the end."""
+        with tempfile.TemporaryDirectory() as folder, open("/dev/full", "w", encoding="utf-8") as stream:
+            write_classes(os.path.join(folder, "data"), count=3)
+            self.fails(BINARY, "train", "data", "--weights", "none", "--epochs", "1", "--json", stdout=stream, cwd=folder,
+                       cause="did not arrive: No space left on device\n")
 
     def test_a_reader_that_left(self):
         reader, writer = os.pipe()

@@ -4,13 +4,14 @@ import hashlib
 import json
 import os
 import pty
+import re
 import resource
 import shutil
 import signal
 import subprocess
 import unittest
 
-from command import BINARY, CommandTest, environment, graft, write_classes, write_picture
+from command import BINARY, CommandTest, environment, graft, unwrapped, write_classes, write_picture
 
 FILES = ["args.json", "history.csv", "model.safetensors", "pictures.csv"]
 NONE = ("--weights", "none")
@@ -121,13 +122,13 @@ class Run(TrainTest):
         for precision in ("f32", "bf16"):
             done = self.train("data", *NONE, "--epochs", "2", "--json", "--precision", precision, "--out", precision, env=old)
             word = "bf16 would not be faster here (avx2): what is frozen is computed in f32"
-            self.assertEqual(done.stderr.count(word), int(precision == "bf16"))
+            self.assertEqual(unwrapped(done.stderr).count(word), int(precision == "bf16"))
             self.assertEqual(json.loads(read(f"{precision}/args.json"))["precision"], "f32")
             self.assertEqual([e["precision"] for e in lines(done.stdout) if e["event"] == "plan"], ["f32"])
         self.assertEqual(read("f32/history.csv").splitlines()[1].split(b",")[2], read("bf16/history.csv").splitlines()[1].split(b",")[2])
         done = self.train("data", *NONE, "--epochs", "1", "--precision", "bf16", "--out", "new")
         used = json.loads(read("new/args.json"))["precision"]
-        self.assertEqual(("would not be faster" in done.stderr, "frozen, run once a picture, in bf16" in done.stderr),
+        self.assertEqual(("would not be faster" in unwrapped(done.stderr), "frozen, run once a picture, in bf16" in unwrapped(done.stderr)),
                          (used == "f32", used == "bf16"))
         for command in (("predict", "f32", "data/red/00.ppm"), ("eval", "f32"), ("features", "f32", "data/red/00.ppm", "-o", "f.npy"),
                         ("inspect", "efficientnet_lite0", "--plan", "--batch", "0")):
@@ -273,15 +274,18 @@ class Screen(TrainTest):
             stream.write("no picture")
         with open("data/blue/early.png", "wb") as stream:
             stream.write(b"\x89PNG\r\n\x1a\n")
+        os.symlink("../blue", "data/blue/loop")
+        write_picture("data/loose.ppm", (1, 2, 3), "loose")
         done = self.train("data", *NONE, "--epochs", "30")
+        self.assertLessEqual(max(len(line) for line in done.stderr.splitlines() if not line.startswith("next")), 80)
         self.assertNotIn("\r", done.stderr)
         self.assertNotIn("\033", done.stderr)
         said = {}
-        for line in done.stderr.splitlines():
+        for line in unwrapped(done.stderr).splitlines():
             said.setdefault(line[:12].strip(), []).append(line[12:])
         self.assertEqual(said["pictures"], ["30 in 3 classes: 24 to train, 6 held out (a fixed 20 % of each class)"])
         self.assertIn("early.png: ", said["skipped"][0])
-        self.assertIn("notes.txt", said["ignored"][0])
+        self.assertEqual(said["ignored"], ["4 entries that are no picture by name, or in no class: blue/loop, ..."])
         self.assertEqual(said["network"], ["efficientnet_lite0, random weights"])
         self.assertRegex(said["training"][0], r"^_fc, 3\.8 k of 3\.4 M parameters; 3\.4 M frozen, run once a picture$")
         self.assertRegex(said["memory"][0], r"^\d+ MB planned: weights .* MB, features .* on disk, workspace \d+ MB$")
@@ -295,9 +299,21 @@ class Screen(TrainTest):
         self.assertRegex(said["took"][0], r"^\d:\d\d, \d+ MB at the peak$")
         self.assertEqual(said["next"], [f"{BINARY} predict runs/data-1 PICTURE..."])
 
+    def test_help_has_what_json_has(self):
+        """Every key of every event stands in the help."""
+        text = graft("help", "train").stdout
+        done = self.train("data", *NONE, "--epochs", "1", "--folds", "2", "--json")
+        events = [json.loads(line) for line in done.stdout.splitlines()]
+        self.assertEqual({event["event"] for event in events}, {"data", "plan", "fold", "epoch", "result"})
+        for event in events:
+            part, = re.findall(rf"(?ms)^  {event['event']} .*?(?=^  \S|^What)", text)
+            for key in event.keys() - {"event"}:
+                self.assertRegex(part, rf"\b{key}\b")
+        self.assertIn("PGM", text)
+
     def test_crops_are_said(self):
         done = self.train("data", *NONE, "--epochs", "1", "--augment", "crop")
-        self.assertIn("run every epoch, because views are random", done.stderr)
+        self.assertIn("run every epoch, because views are random", unwrapped(done.stderr))
 
     def test_nothing_held_out(self):
         done = self.train("data", *NONE, "--epochs", "1", "--val", "0")

@@ -12,6 +12,8 @@ export PKG_CONFIG_PATH="$(dirname "$pc")"
 flags="--define-variable=prefix=$work/prefix"
 gcc -std=c11 -Wall -Wextra -Werror -o "$work/in-c" "$source/tests/outside/outside.c" $(pkg-config $flags --cflags --libs graft)
 LD_LIBRARY_PATH=$lib "$work/in-c"
+gcc -std=c11 -Wall -Wextra -Werror -o "$work/augmentation" "$source/examples/augmentation.c" \
+    $(pkg-config $flags --cflags --libs graft libpng)
 gcc -std=c11 -Wall -Wextra -Werror -o "$work/in-c-static" "$source/tests/outside/outside.c" $(pkg-config $flags --cflags graft) \
     "$lib/libgraft.a" $(pkg-config $flags --static --libs graft | sed 's/-lgraft//')
 "$work/in-c-static"
