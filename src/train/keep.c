@@ -147,6 +147,7 @@ static void try_memory(graft_keep *keep, const graft_executor *e)
     graft_fail(GRAFT_EEXISTS, "%s; in memory %.1f MB would be more than half of what is free", keep->word,
                1e-6 * (double)(keep->wanted * e->row * sizeof(float)));
     take_word(keep);
+    keep->wanted = 0;
 }
 
 graft_status graft_keep_settle(graft_keep *keep, graft_executor *e)

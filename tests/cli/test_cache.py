@@ -277,6 +277,38 @@ class NoRoom(CacheTest):
         self.assertEqual(model, good)
         self.assertTrue(0 < plan["found"] < plan["views"])
 
+    def test_a_small_disk(self):
+        """A disk that is really full, and one of which more than half would go."""
+        how = ("--trainable", "_blocks.2,_blocks.3,head", "--augment", "flip", "--start", "zero", "--epochs", "1", "--batch", "4")
+        write_classes("data", count=11)
+        _, good, _ = self.train("--cache", "memory", *how)
+        disk = self.small_disk("12m")
+        on_it = environment(XDG_CACHE_HOME=disk)
+        plan, model, said = self.train("--cache", "auto", *how, env=on_it)
+        self.assertEqual((plan["cache"], model), ("memory", good))
+        self.assertIn("would take more than half of what is free there; features are kept in memory", said)
+        plan, model, said = self.train("--cache", "disk", *how, env=on_it)
+        self.assertEqual((plan["cache"], model), ("disk", good))
+        self.assertIn("cannot be written any more: No space left on device; what is new is kept in memory", said)
+        plan, model, said = self.train("--cache", "auto", *how, env=on_it)  # what is there is read all the same
+        self.assertEqual((plan["cache"], model), ("disk", good))
+        self.assertTrue(0 < plan["found"] < plan["views"])
+        self.assertIn("more than half of what is free there; what is new is kept in memory", said)
+
+    def test_more_than_memory_has(self):
+        """A thousand views of what the first layer says of each picture: 100 GB and more."""
+        write_classes("data", count=24)
+        how = ("--freeze", "_conv_stem", "--augment", "crop", "--views", "1000", "--start", "zero", "--epochs", "1", "--batch", "4")
+        with open("/proc/meminfo", encoding="utf-8") as stream:
+            free = 1024 * int(re.search(r"MemAvailable: +(\d+)", stream.read())[1])
+        if free > 150e9:
+            self.skipTest("this machine has the memory")
+        plan, model, said = self.train("--cache-size", "1K", *how)
+        self.assertEqual((plan["cache"], plan["views"]), ("none", 0))
+        self.assertRegex(said, r"; in memory [\d.]+ MB would be more than half of what is free; "
+                         "features are computed in every epoch")
+        self.assertEqual(self.train("--cache", "none", *how)[1], model)
+
     def test_the_bound(self):
         _, good, _ = self.train("--cache", "memory")
         plan, model, said = self.train("--cache-size", "100K")
