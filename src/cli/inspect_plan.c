@@ -65,7 +65,7 @@ static void print_step(const graft_step_info *info, int columns, bool timed)
            screen_name(info->kernel, KERNEL), columns, info->layout,
            info->scratch ? screen_bytes(info->scratch) : "", screen_bytes(info->live));
     if (timed)
-        printf(" %7.3f", 1e3 * info->seconds);
+        printf(" %7.*f", info->seconds < 0.9995 ? 3 : 0, 1e3 * info->seconds);
     printf("\n");
 }
 

@@ -236,7 +236,7 @@ class Run(TrainTest):
         for fold in folds:
             self.assertIn("is not a finite number behind step ", fold["word"])
             self.assertEqual((fold["held_out_loss"], fold["held_out_accuracy"]), (None, None))
-            self.assertIn(f"fold        {fold['fold']}/3  ended early: {fold['word']}", done.stderr)
+            self.assertIn(f"fold        {fold['fold']}/3  ended early: {fold['word']}", unwrapped(done.stderr))
         self.assertNotIn("nan", done.stderr)
         self.assertNotIn("mean accuracy", done.stderr)
 
@@ -246,7 +246,7 @@ class Run(TrainTest):
         events = lines(done.stdout)
         words = [e for e in events if e["event"] == "word"]
         self.assertEqual([e["phase"] for e in words], ["probe"])
-        self.assertIn(f"probe       ended early: {words[0]['word']}; training starts without it", done.stderr)
+        self.assertIn(f"probe       ended early: {words[0]['word']}; training starts without it", unwrapped(done.stderr))
         self.assertEqual([e["epoch"] for e in events if e["event"] == "epoch" and e["phase"] == "train"], [1, 2])
         self.assertFalse(events[-1]["diverged"])
 
