@@ -51,12 +51,18 @@ static void put_label(FILE *stream, const char *label)
             "");
 }
 
-/* Characters of UTF-8; a wide one counts as one. */
+/* The first byte of a letter in UTF-8. */
+static bool begins_letter(char byte)
+{
+    return ((unsigned char)byte & 0xC0) != 0x80;
+}
+
+/* A wide letter counts as one. */
 static int columns_of(const char *text, size_t size)
 {
     int count = 0;
     for (size_t i = 0; i < size; i++)
-        count += ((unsigned char)text[i] & 0xC0) != 0x80;
+        count += begins_letter(text[i]);
     return count;
 }
 
@@ -159,7 +165,7 @@ void screen_point(const char *text, size_t place)
         fputc(moves_cursor(*c) ? '?' : *c, stderr);
     fputs("\n  ", stderr);
     for (size_t i = 0; i < place; i++)
-        if (((unsigned char)text[i] & 0xC0) != 0x80) /* a letter begins */
+        if (begins_letter(text[i]))
             fputc(' ', stderr);
     fputs("^\n", stderr);
 }

@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "base/status.h"
+#include "kernels/host/winograd.h"
 
 graft_status graft_primitive_fail(dnnl_status_t result, const char *what)
 {
@@ -225,10 +226,9 @@ graft_status graft_layout_intern(graft_device *device, const dnnl_memory_desc_t 
 graft_status graft_layout_winograd(graft_device *device, int64_t channels_in, int64_t channels_out,
                                    bool turned, const graft_layout **layout)
 {
-    enum { POINTS = 36 };
     dnnl_memory_desc_t descriptor;
     graft_status status =
-        graft_descriptor_plain(&descriptor, 3, (int64_t[]){POINTS, channels_out, channels_in});
+        graft_descriptor_plain(&descriptor, 3, (int64_t[]){GRAFT_WINOGRAD_POINTS, channels_out, channels_in});
     graft_transformed transformed = turned ? GRAFT_WINOGRAD_TURNED : GRAFT_WINOGRAD;
     return status == GRAFT_OK ? intern(device, &descriptor, transformed, layout) : status;
 }

@@ -30,8 +30,6 @@ graft_kernels graft_lowering_kernels(const graft_lowering *lowering);
 bool graft_lowering_uses_bf16(const graft_lowering *lowering);
 /* What the node's group gives is read from outside the plan. */
 bool graft_lowering_leaves(const graft_lowering *lowering, const graft_node *node);
-/* The node's weight, as it is after folding, is another in every step of a training. */
-bool graft_lowering_weight_changes(const graft_lowering *lowering, const graft_node *node);
 /* Dropout and stochastic depth are on; the key and the counter of their numbers. */
 const graft_drop_source *graft_lowering_drop_source(const graft_lowering *lowering);
 

@@ -378,7 +378,7 @@ out:
     return status;
 }
 
-bool graft_lowering_weight_changes(const graft_lowering *l, const graft_node *node)
+static bool weight_changes(const graft_lowering *l, const graft_node *node)
 {
     int affine = l->groups[node->index].affine;
     return node->trains || (affine >= 0 && l->request->graph->nodes[affine].trains);
@@ -386,7 +386,7 @@ bool graft_lowering_weight_changes(const graft_lowering *l, const graft_node *no
 
 bool graft_lowering_wants_weights(const graft_lowering *l, const graft_node *node)
 {
-    return l->request->training && graft_lowering_weight_changes(l, node);
+    return l->request->training && weight_changes(l, node);
 }
 
 graft_status graft_lowering_add_weight_gradients(graft_lowering *l, const graft_node *node,

@@ -14,7 +14,7 @@
 #include "kernels/host/winograd_frame.h"
 #include "kernels/primitive.h"
 
-enum { SLOT_BIAS = 2, SHARED_CHUNK = 24 << 20 };
+enum { SLOT_BIAS = 2 };
 
 typedef struct winograd {
     graft_host_kernel host;
@@ -64,10 +64,7 @@ static void run_alone(const winograd *self, const graft_winograd_chunk *c)
 /* Called by all threads of a team. */
 static void run_together(const winograd *self, const graft_winograd_chunk *c)
 {
-#pragma omp for collapse(2) schedule(static)
-    for (int64_t block = 0; block < c->blocks; block++)
-        for (int64_t group = 0; group < self->frame.groups_in; group++)
-            graft_winograd_chunk_input(c, block, group);
+    graft_winograd_chunk_inputs(c);
 #pragma omp for collapse(2) schedule(static)
     for (int64_t point = 0; point < GRAFT_WINOGRAD_POINTS; point++)
         for (int64_t pair = 0; pair < self->frame.pairs_out; pair++)
@@ -117,7 +114,7 @@ static size_t cut(winograd *self)
     size_t alone = graft_winograd_frame_cut(f, second_cache() / 8 * 5, 1);
     int64_t tiles = f->chunk * f->code->rows, in = f->shape.channels_in, out = f->shape.channels_out;
     self->shared = in * out / tiles > 2 * (in + out);
-    return self->shared ? graft_winograd_frame_cut(f, SHARED_CHUNK, f->pairs_out)
+    return self->shared ? graft_winograd_frame_cut(f, GRAFT_WINOGRAD_SHARED, f->pairs_out)
                         : alone * (size_t)self->threads;
 }
 

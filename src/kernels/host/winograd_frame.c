@@ -110,3 +110,11 @@ void graft_winograd_chunk_input(const graft_winograd_chunk *chunk, int64_t block
                                  chunk->inputs + (block * frame->groups_in + group) * frame->block,
                                  frame->input_step);
 }
+
+void graft_winograd_chunk_inputs(const graft_winograd_chunk *chunk)
+{
+#pragma omp for collapse(2) schedule(static)
+    for (int64_t block = 0; block < chunk->blocks; block++)
+        for (int64_t group = 0; group < chunk->frame->groups_in; group++)
+            graft_winograd_chunk_input(chunk, block, group);
+}

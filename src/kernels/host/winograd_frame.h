@@ -6,6 +6,8 @@
 #include "kernels/host/winograd.h"
 #include "kernels/kernel.h"
 
+enum { GRAFT_WINOGRAD_SHARED = 24 << 20 }; /* bytes of a chunk that all threads work on */
+
 typedef struct graft_winograd_frame {
     const graft_winograd_code *code;
     graft_winograd_shape shape;
@@ -39,6 +41,8 @@ graft_winograd_chunk graft_winograd_chunk_at(const graft_winograd_frame *frame, 
 
 /* A block's group of x, of the chunk's blocks. */
 void graft_winograd_chunk_input(const graft_winograd_chunk *chunk, int64_t block, int64_t group);
+/* All of them; called by all threads of a team, which have all finished when it returns. */
+void graft_winograd_chunk_inputs(const graft_winograd_chunk *chunk);
 
 /* 2, or 1 of a pair that is not one. */
 static inline int64_t graft_winograd_groups_of(const graft_winograd_frame *frame, int64_t pair)

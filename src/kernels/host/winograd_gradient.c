@@ -10,7 +10,7 @@
 #include "kernels/host/winograd_frame.h"
 #include "kernels/primitive.h"
 
-enum { CHUNK = 24 << 20, SLOT_BIAS = 3 };
+enum { SLOT_BIAS = 3 };
 
 typedef struct winograd_gradient {
     graft_host_kernel host;
@@ -48,10 +48,7 @@ static void add_products(const winograd_gradient *self, const graft_winograd_chu
 /* Called by all threads of a team. */
 static void run_chunk(const winograd_gradient *self, const graft_winograd_chunk *c)
 {
-#pragma omp for collapse(2) schedule(static) nowait
-    for (int64_t block = 0; block < c->blocks; block++)
-        for (int64_t group = 0; group < self->frame.groups_in; group++)
-            graft_winograd_chunk_input(c, block, group);
+    graft_winograd_chunk_inputs(c);
 #pragma omp for collapse(2) schedule(static)
     for (int64_t block = 0; block < c->blocks; block++)
         for (int64_t pair = 0; pair < self->frame.pairs_out; pair++)
@@ -111,7 +108,7 @@ graft_status graft_winograd_backward_weights(graft_kernel **out, graft_device *d
     GRAFT_TRY(graft_host_create(&self, sizeof *self, frame.code->name, run));
     self->frame = frame;
     self->threads = graft_device_threads(device);
-    self->chunk_bytes = graft_winograd_frame_cut(&self->frame, CHUNK, frame.pairs_out);
+    self->chunk_bytes = graft_winograd_frame_cut(&self->frame, GRAFT_WINOGRAD_SHARED, frame.pairs_out);
     self->host.kernel.scratch = self->chunk_bytes + sizeof(float) * GRAFT_WINOGRAD_POINTS *
                                                         (size_t)(c->channels_in * c->channels_out);
     graft_host_slot(&self->host, 0, GRAFT_READS, x);

@@ -68,6 +68,18 @@ INLINE void weight_line(lanes u[POINTS], const lanes g[WINDOW])
     u[5] = g[2];
 }
 
+/* The second side of a transform to the 36 points: a line of each row of `half` (POINTS, width). */
+INLINE void put_lines(void (*line_of)(lanes *line, const lanes *row), const lanes *half, int64_t width,
+                      float *out, int64_t step)
+{
+    lanes line[POINTS];
+    for (int64_t i = 0; i < POINTS; i++) {
+        line_of(line, half + i * width);
+        for (int64_t j = 0; j < POINTS; j++)
+            put(out + (i * POINTS + j) * step, line[j]);
+    }
+}
+
 /* Where a tile begins in the output. */
 typedef struct corner {
     int64_t sample, y, x;
@@ -94,11 +106,7 @@ INLINE void input_tile(const graft_winograd_shape *shape, const float *x, int64_
         for (int64_t i = 0; i < POINTS; i++)
             half[i][j] = line[i];
     }
-    for (int64_t i = 0; i < POINTS; i++) {
-        input_line(line, half[i]);
-        for (int64_t j = 0; j < POINTS; j++)
-            put(out + (i * POINTS + j) * step, line[j]);
-    }
+    put_lines(input_line, half[0], POINTS, out, step);
 }
 
 static void clear_tile(float *out, int64_t step)
@@ -229,11 +237,7 @@ static void weight_group(float *transformed, int64_t step, const graft_winograd_
         for (int64_t i = 0; i < POINTS; i++)
             half[i][j] = line[i];
     }
-    for (int64_t i = 0; i < POINTS; i++) {
-        weight_line(line, half[i]);
-        for (int64_t j = 0; j < POINTS; j++)
-            put(transformed + (i * POINTS + j) * step, line[j]);
-    }
+    put_lines(weight_line, half[0], WINDOW, transformed, step);
 }
 
 /* Groups that lie side by side from channel `out` on. */
@@ -290,11 +294,7 @@ static void gradient_tile(const graft_winograd_shape *shape, const float *y, int
         for (int64_t i = 0; i < POINTS; i++)
             half[i][j] = line[i];
     }
-    for (int64_t i = 0; i < POINTS; i++) {
-        gradient_line(line, half[i]);
-        for (int64_t j = 0; j < POINTS; j++)
-            put(out + (i * POINTS + j) * step, line[j]);
-    }
+    put_lines(gradient_line, half[0], TILE, out, step);
 }
 
 static void transform_gradient(const graft_winograd_shape *shape, const graft_winograd_tensor *y,
