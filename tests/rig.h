@@ -23,6 +23,7 @@ typedef struct rig {
     graft_kernels kernels; /* of both plans */
     graft_dtype precision; /* of the backbone */
     bool without_drops;    /* dropout is the identity also where it trains */
+    bool packs;            /* a plan that trains decides how the tensors lie, until its run is closed */
     graft_loss loss;
     graft_drop_source drops;
 } rig;
@@ -117,7 +118,59 @@ typedef struct run {
     float *feeds[RUN_CUTS];
     size_t feed_floats[RUN_CUTS];
     int cuts;
+    graft_plan_tensor *plain; /* the rig's tensors as they were; NULL: as they are */
 } run;
+
+/* Between the rig's tensors and those that were, which are row-major. */
+static inline void run_reorder(const run *u, int tensor, bool out)
+{
+    graft_device *device = u->rig->device;
+    const graft_plan_tensor *packed = &u->rig->tensors[tensor], *plain = &u->plain[tensor];
+    const graft_layout *rows;
+    assert_ok(graft_layout_plain(device, graft_layout_shape(packed->layout), &rows));
+    if (!out) {
+        assert_ok(graft_reorder_once(device, rows, plain->value, packed->layout, packed->value));
+        return;
+    }
+    assert_ok(graft_reorder_once(device, packed->layout, packed->value, rows, plain->value));
+    assert_ok(graft_reorder_once(device, packed->layout, packed->gradient, rows, plain->gradient));
+}
+
+/* Lays the tensors out as the plan wants them; returns how many are not row-major then. */
+static inline int run_pack(run *u)
+{
+    int packed = 0, count = u->rig->graph->tensor_count;
+    u->plain = malloc(sizeof *u->plain * (size_t)count);
+    memcpy(u->plain, u->rig->tensors, sizeof *u->plain * (size_t)count);
+    for (int i = 0; i < count; i++) {
+        const graft_layout *layout = graft_plan_kept(u->upper, i);
+        graft_plan_tensor *tensor = &u->rig->tensors[i];
+        if (!layout || graft_layout_is_plain(layout))
+            continue;
+        size_t bytes = graft_layout_bytes(layout);
+        tensor->layout = layout;
+        assert_ok(graft_allocate_aligned(&tensor->value, bytes));
+        assert_ok(graft_allocate_aligned(&tensor->gradient, bytes));
+        memset(tensor->gradient, 0, bytes);
+        run_reorder(u, i, false);
+        packed++;
+    }
+    return packed;
+}
+
+static inline void run_unpack(run *u)
+{
+    for (int i = 0; i < u->rig->graph->tensor_count; i++) {
+        graft_plan_tensor *tensor = &u->rig->tensors[i];
+        if (!tensor->layout)
+            continue;
+        run_reorder(u, i, true);
+        free(tensor->value);
+        free(tensor->gradient);
+        *tensor = u->plain[i];
+    }
+    free(u->plain);
+}
 
 static inline void run_place(run *u)
 {
@@ -166,13 +219,18 @@ static inline void run_open(run *u, rig *r, int batch, bool training, bool move_
     assert_ok(graft_plan_compile(&u->backbone, &request));
     request.part = GRAFT_PLAN_UPPER;
     request.training = training;
+    request.packs = r->packs && training;
     if (!graft_graph_logits(r->graph)->backbone)
         assert_ok(graft_plan_compile(&u->upper, &request));
+    if (u->upper && request.packs)
+        run_pack(u);
     run_place(u);
 }
 
 static inline void run_close(run *u)
 {
+    if (u->plain)
+        run_unpack(u);
     graft_plan_free(u->backbone);
     graft_plan_free(u->upper);
     free(u->workspace);

@@ -70,6 +70,17 @@ static graft_output inception(graft_builder *b, graft_output x)
     return max_pool(b, "maxpool", x, .kernel = 3, .stride = 2, .ceil_mode = true);
 }
 
+/* ResNeXt's bottleneck: groups of several channels. */
+static graft_output resnext(graft_builder *b, graft_output x)
+{
+    x = unit(b, "stem", x, 32, 3, 2);
+    graft_output y =
+        conv(b, "conv", unit(b, "reduce", x, 64, 1, 1), 64, .kernel = 3, .padding = 1, .groups = 4);
+    y = relu(b, "relu", batch_norm(b, "bn", y, .epsilon = 1e-3F));
+    y = batch_norm(b, "bn3", conv(b, "expand", y, 32, .kernel = 1), .epsilon = 1e-3F);
+    return relu(b, "relu3", add(b, "add", y, x));
+}
+
 /* DenseNet's block, longer than a copy has inputs, and its transition. */
 static graft_output dense(graft_builder *b, graft_output x)
 {
@@ -122,11 +133,8 @@ typedef graft_output (*body)(graft_builder *b, graft_output x);
 static const struct block {
     const char *name;
     body body;
-} blocks[] = {{"squeeze", squeeze},
-              {"shuffle", shuffle},
-              {"inception", inception},
-              {"dense", dense},
-              {"convnext", convnext}};
+} blocks[] = {{"squeeze", squeeze}, {"shuffle", shuffle}, {"inception", inception},
+              {"resnext", resnext}, {"dense", dense},     {"convnext", convnext}};
 
 enum { BLOCKS = sizeof blocks / sizeof *blocks };
 

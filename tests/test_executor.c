@@ -93,13 +93,19 @@ static graft_executor *plain_executor(const char *trains, int batch)
     return executor_of(model_with(trains), &options);
 }
 
+/* Its memory may be padded. */
+static size_t elements_of(const graft_trained *t)
+{
+    return (size_t)graft_shape_count(&t->node->parameters[t->slot].shape);
+}
+
 /* Every trained value in one row; *count is how many. The caller's. */
 static float *trained_values(const graft_executor *e, bool gradients, size_t *count)
 {
     float *values = NULL;
     *count = 0;
     for (size_t i = 0; i < e->trained_count; i++) {
-        size_t more = (size_t)e->trained[i].count;
+        size_t more = elements_of(&e->trained[i]);
         const char *name = e->model->state.names[e->trained[i].tensor];
         if (gradients && !e->trained[i].gradient)
             continue;
@@ -233,16 +239,21 @@ static void test_short_batches(void **state)
 
 /* ---- A step ---- */
 
-/* v = momentum v + (scale g + decay w), w -= rate v, with what a program can read. */
-static void check_step(const graft_trained *t, const graft_executor *e, const float *was, float *velocity,
-                       double rate, double decay, double scale)
+/* What a program reads of one tensor around a step; the velocity is ours. */
+typedef struct around {
+    const float *was, *gradient, *is;
+    float *velocity;
+} around;
+
+/* v = momentum v + (scale g + decay w), w -= rate v. */
+static void check_step(const around *a, size_t count, double rate, double decay, double scale)
 {
-    for (int64_t i = 0; i < t->count; i++) {
-        velocity[i] = (float)(0.9 * velocity[i] + scale * t->gradient[i] + decay * was[i]);
-        double expected = was[i] - rate * velocity[i];
-        if (fabs(t->value[i] - expected) > 1e-6 * (1 + fabs(expected)))
-            fail_msg("%s[%d] is %g, not %g", e->model->state.names[t->tensor], (int)i, (double)t->value[i],
-                     expected);
+    for (size_t i = 0; i < count; i++) {
+        double g = scale * (double)a->gradient[i] + decay * (double)a->was[i];
+        a->velocity[i] = (float)(0.9 * (double)a->velocity[i] + g);
+        double expected = (double)a->was[i] - rate * (double)a->velocity[i];
+        if (fabs((double)a->is[i] - expected) > 1e-6 * (1 + fabs(expected)))
+            fail_msg("element %zu is %g, not %g", i, (double)a->is[i], expected);
     }
 }
 
@@ -265,23 +276,27 @@ static void check_two_steps(void **state, float clip, bool decay_all)
     options.optimizer = (graft_sgd_options){0.05F, 0.01F, 0.9F, 0.1F, decay_all, false};
     options.clip = clip;
     graft_executor *e = executor_of(model_with("*"), &options);
-    float *velocities = calloc(1, e->trained_bytes);
+    size_t count;
+    float *was = trained_values(e, false, &count), *velocities = calloc(count, sizeof *velocities);
     for (int turn = 0; turn < 2; turn++) {
-        size_t count;
-        float *was = trained_values(e, false, &count), *at = was, *velocity = velocities;
         tiny_step(e, &batch);
+        float *is = trained_values(e, false, &count), *gradients = trained_values(e, true, &count);
+        around at = {was, gradients, is, velocities};
         double norm = gradient_norm(e), scale = clip > 0 && norm > (double)clip ? (double)clip / norm : 1;
         assert_true((scale < 1) == (clip > 0));
         for (size_t i = 0; i < e->trained_count; i++) {
             const graft_trained *t = &e->trained[i];
             bool head = strncmp(t->node->name, "_fc", 3) == 0;
             bool decays = decay_all || t->node->parameters[t->slot].shape.rank > 1;
-            check_step(t, e, at, velocity, head ? 0.05 : 0.01, decays ? 0.1 : 0, scale);
-            at += t->count;
-            velocity += t->count;
+            size_t each = elements_of(t);
+            check_step(&at, each, head ? 0.05 : 0.01, decays ? 0.1 : 0, scale);
+            at = (around){at.was + each, at.gradient + each, at.is + each, at.velocity + each};
         }
         free(was);
+        free(gradients);
+        was = is;
     }
+    free(was);
     free(velocities);
     graft_executor_free(e);
 }

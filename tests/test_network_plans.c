@@ -56,6 +56,29 @@ static void check_plan(const graft_graph *graph, const graft_plan *plan, int64_t
                       graft_plan_step_count(plan), reorders, graft_plan_workspace(plan) >> 20);
 }
 
+static bool has_groups(const graft_node *node)
+{
+    const graft_conv2d_attributes *a = node->attributes;
+    return node->op == &graft_op_conv2d && a->groups > 1;
+}
+
+/* Weights that train lie as forward reads them, but for what Winograd's method makes of them, and gradients
+ * come as they lie, but those of a depthwise convolution, which are few. */
+static void check_packed(const graft_graph *graph, const graft_plan *plan, const char *what)
+{
+    for (size_t i = 0; i < graft_plan_step_count(plan); i++) {
+        graft_plan_step step = graft_plan_step_at(plan, i);
+        const graft_node *node = graft_graph_find(graph, step.node);
+        if (!step.reorders || !node || node->op != &graft_op_conv2d || has_groups(node))
+            continue;
+        const graft_layout *weight = graft_plan_kept(plan, node->first_tensor);
+        bool packs = step.from == weight && step.phase == GRAFT_PHASE_FORWARD &&
+                     strcmp(graft_layout_name(step.to), "winograd") != 0;
+        if (packs || step.to == weight)
+            fail_msg("%s: %s is packed in phase %d", what, step.node, (int)step.phase);
+    }
+}
+
 enum { SLICE = 8 };
 
 static void check_pattern(const char *pattern, bool moves)
@@ -78,9 +101,11 @@ static void check_pattern(const char *pattern, bool moves)
     snprintf(what, sizeof what, "%s trains: evaluation", pattern);
     check_plan(graph, u.upper, SLICE, what);
     run_close(&u);
+    r.packs = true;
     run_open(&u, &r, BATCH, true, moves);
     snprintf(what, sizeof what, "%s trains: training, statistics %s", pattern, moves ? "move" : "still");
     check_plan(graph, u.upper, BATCH, what);
+    check_packed(graph, u.upper, what);
     run_close(&u);
     rig_close(&r);
 }
@@ -146,9 +171,11 @@ static void check_network(const char *name, const char *head, int size)
     run_close(&u);
     graft_graph_mark(graph, "*", true, &matched);
     graft_graph_bound(graph);
+    r.packs = true;
     run_open(&u, &r, SLICE, true, false);
     snprintf(what, sizeof what, "%s: training", name);
     check_plan(graph, u.upper, SLICE, what);
+    check_packed(graph, u.upper, what);
     run_close(&u);
     rig_close(&r);
 }
@@ -171,9 +198,7 @@ static void check_tiles(const graft_graph *graph, const graft_plan *plan, const 
         const graft_node *node = graft_graph_find(graph, step.node);
         if (step.reorders || !node || !node->op->computes_bf16)
             continue;
-        const graft_conv2d_attributes *a = node->attributes;
-        bool grouped = node->op == &graft_op_conv2d && a->groups > 1;
-        if (!grouped && !strstr(step.implementation, "amx"))
+        if (!has_groups(node) && !strstr(step.implementation, "amx"))
             fail_msg("%s: %s runs in %s", what, step.node, step.implementation);
     }
 }

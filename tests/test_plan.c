@@ -313,6 +313,19 @@ static void run_plainly(rig *r, const float *pictures, const int32_t *labels, fl
         }
 }
 
+static void check_training(uint32_t number, rig *r, const float *pictures, const int32_t *labels,
+                           const float *logits, float *const *gradients)
+{
+    run u;
+    run_open(&u, r, PICTURES, true, false);
+    check_logits(number, "in training", &u, pictures, logits);
+    run_loss(&u, labels);
+    r->fresh = true;
+    run_backward(&u);
+    run_close(&u);
+    check_gradients(number, r, gradients);
+}
+
 static void check_pattern(uint32_t number, rig *r, const float *pictures, const int32_t *labels,
                           const float *logits, float *const *gradients)
 {
@@ -322,13 +335,10 @@ static void check_pattern(uint32_t number, rig *r, const float *pictures, const 
     run_close(&u);
     if (graft_graph_logits(r->graph)->backbone)
         return;
-    run_open(&u, r, PICTURES, true, false);
-    check_logits(number, "in training", &u, pictures, logits);
-    run_loss(&u, labels);
-    r->fresh = true;
-    run_backward(&u);
-    check_gradients(number, r, gradients);
-    run_close(&u);
+    check_training(number, r, pictures, labels, logits, gradients);
+    r->packs = true;
+    check_training(number, r, pictures, labels, logits, gradients);
+    r->packs = false;
 }
 
 static void check_graph(graft_graph *graph, uint32_t number, graft_random *random)

@@ -233,6 +233,28 @@ graft_status graft_layout_winograd(graft_device *device, int64_t channels_in, in
     return status == GRAFT_OK ? intern(device, &descriptor, transformed, layout) : status;
 }
 
+graft_status graft_layout_weights(graft_device *device, int64_t channels_in, int64_t channels_out,
+                                  const graft_layout **layout)
+{
+    enum { WINDOW = 3 };
+    dnnl_memory_desc_t descriptor;
+    graft_shape shape = GRAFT_SHAPE(channels_out, channels_in, WINDOW, WINDOW);
+    graft_status status = graft_descriptor_of(&descriptor, &shape, dnnl_f32,
+                                              graft_device_lanes() == 8 ? dnnl_OIhw8i8o : dnnl_OIhw16i16o);
+    return status == GRAFT_OK ? graft_layout_intern(device, &descriptor, layout) : status;
+}
+
+graft_status graft_layout_kept(graft_device *device, const graft_layout *wanted, const graft_layout **layout)
+{
+    const int64_t *dims = wanted->shape.dims; /* of what is transformed: 36, out, in */
+    *layout = wanted;
+    if (wanted->transformed == GRAFT_WINOGRAD)
+        return graft_layout_weights(device, dims[2], dims[1], layout);
+    if (wanted->transformed == GRAFT_WINOGRAD_TURNED)
+        return graft_layout_weights(device, dims[1], dims[2], layout);
+    return GRAFT_OK;
+}
+
 graft_status graft_layout_plain_of(graft_device *device, const graft_shape *shape, graft_dtype type,
                                    const graft_layout **layout)
 {
@@ -298,6 +320,23 @@ graft_dtype graft_layout_type(const graft_layout *layout)
 bool graft_layout_is_plain(const graft_layout *layout)
 {
     return layout->plain;
+}
+
+int64_t graft_layout_rows(const graft_layout *layout)
+{
+    const dnnl_blocking_desc_t *blocking = &layout->descriptor.format_desc.blocking;
+    int64_t width = 1;
+    if (layout->transformed != GRAFT_NOT_TRANSFORMED || layout->descriptor.format_kind != dnnl_blocked)
+        return 0;
+    for (int i = 0; i < blocking->inner_nblks; i++)
+        if (blocking->inner_idxs[i] == 0) {
+            if (i + 1 < blocking->inner_nblks)
+                return 0;
+            width = blocking->inner_blks[i];
+        }
+    int64_t numbers = (int64_t)(layout->bytes / dnnl_data_type_size(layout->descriptor.data_type));
+    bool outermost = blocking->strides[0] * (layout->descriptor.padded_dims[0] / width) == numbers;
+    return outermost ? width : 0;
 }
 
 graft_status graft_kernel_bind(graft_kernel *kernel, void *const *buffers, void *scratch)

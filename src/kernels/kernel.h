@@ -56,6 +56,9 @@ graft_status graft_layout_like(graft_device *device, const graft_layout *like, c
 /* The same of this type. */
 graft_status graft_layout_typed_like(graft_device *device, const graft_layout *like, const graft_shape *shape,
                                      graft_dtype type, const graft_layout **layout);
+/* In which weights are kept that a kernel reads as `wanted`: that itself, but where it is transformed for
+ * Winograd's method in blocks of channels, from which that is quick. */
+graft_status graft_layout_kept(graft_device *device, const graft_layout *wanted, const graft_layout **layout);
 const graft_shape *graft_layout_shape(const graft_layout *layout);
 size_t graft_layout_bytes(const graft_layout *layout); /* with padding of blocks */
 /* "nchw", "nChw16c", "nhwc" as the field writes them, "plain" row-major of another rank, "other" what only
@@ -64,6 +67,9 @@ const char *graft_layout_name(const graft_layout *layout);
 graft_dtype graft_layout_type(const graft_layout *layout); /* GRAFT_F32, GRAFT_BF16 */
 bool graft_layout_is_plain(const graft_layout *layout);    /* row-major */
 bool graft_layout_is_channels_last(const graft_layout *layout);
+/* How many rows (of the first dimension) lie interleaved, number by number, in a block behind which the next
+ * block's begin: 1 where each lies apart, as row-major; 0 where that is not so. */
+int64_t graft_layout_rows(const graft_layout *layout);
 
 /* ---- Kernels ---- */
 
@@ -219,6 +225,9 @@ graft_status graft_matmul(graft_kernel **kernel, graft_device *device, const gra
 /* 0 from, 1 to: the same elements in another layout. */
 graft_status graft_reorder(graft_kernel **kernel, graft_device *device, const graft_layout *from,
                            const graft_layout *to);
+/* The same, now. */
+graft_status graft_reorder_once(graft_device *device, const graft_layout *from, const void *source,
+                                const graft_layout *to, void *target);
 
 /* ---- Kernels in plain C ---- */
 
@@ -239,12 +248,14 @@ graft_status graft_batch_norm_affine(graft_kernel **kernel, graft_device *device
 /* 0 gradient of scale, 1 of shift (which is beta's too), 2 mean, 3 variance, 4 gradient of gamma. */
 graft_status graft_batch_norm_affine_backward(graft_kernel **kernel, graft_device *device, int64_t channels,
                                               float epsilon);
+/* Whether the two behind take a weight that lies so. */
+bool graft_fold_takes(const graft_layout *weight);
 /* weight scale, and bias scale + shift, by the first dimension. 0 weight (O, ...), 1 scale (O), 2 shift (O),
  * 3 bias (O) (with `bias`), 4 folded weight, 5 folded bias. */
-graft_status graft_fold(graft_kernel **kernel, graft_device *device, const graft_shape *weight, bool bias);
+graft_status graft_fold(graft_kernel **kernel, graft_device *device, const graft_layout *weight, bool bias);
 /* 0 weight, 1 scale, 2 gradient of the folded weight, 3 of the folded bias, 4 bias, 5 gradient of weight, 6
  * of scale, 7 of bias (4 and 7 with `bias`). */
-graft_status graft_fold_backward(graft_kernel **kernel, graft_device *device, const graft_shape *weight,
+graft_status graft_fold_backward(graft_kernel **kernel, graft_device *device, const graft_layout *weight,
                                  bool bias);
 
 /* What graft_average_pool and graft_average_pool_backward take from here; slots as theirs. Means are f32. */

@@ -62,6 +62,10 @@ dnnl_data_type_t graft_descriptor_type(graft_dtype type); /* of f32 and bf16 */
 /* The layout of transformed weights. */
 graft_status graft_layout_winograd(graft_device *device, int64_t channels_in, int64_t channels_out,
                                    bool turned, const graft_layout **layout);
+/* Of weights (channels of y, channels of x, 3, 3) before they are transformed and of their gradient, so that
+ * both are quick: in blocks of as many channels as a vector has numbers, those of y innermost. */
+graft_status graft_layout_weights(graft_device *device, int64_t channels_in, int64_t channels_out,
+                                  const graft_layout **layout);
 /* Numbers of f32 in a vector of this machine, as far as there is code in C for it: 16, 8, or 0 for none. */
 int graft_device_lanes(void);
 int graft_device_threads(const graft_device *device);
@@ -111,10 +115,10 @@ graft_status graft_winograd_forward(graft_kernel **kernel, graft_device *device,
 bool graft_winograd_applies(const graft_post_op *post_ops, int post_count);
 graft_status graft_winograd_backward_data(graft_kernel **kernel, graft_device *device,
                                           const graft_convolution *shape);
-/* The weight's gradient is plain. */
+/* The weight's gradient is in graft_layout_weights. */
 graft_status graft_winograd_backward_weights(graft_kernel **kernel, graft_device *device,
                                              const graft_convolution *shape, bool bias);
-/* 0 weights, plain, 1 the same transformed. */
+/* 0 weights, plain or in graft_layout_weights, 1 the same transformed. */
 graft_status graft_winograd_weights(graft_kernel **kernel, const graft_layout *from, const graft_layout *to);
 
 /* Attributes with the caller's scratch memory and, where wanted, what a convolution applies as it writes. */

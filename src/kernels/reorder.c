@@ -1,6 +1,10 @@
 /* The same elements in another layout. */
 #include "kernels/primitive.h"
 
+#include <stdlib.h>
+
+#include "base/memory.h"
+
 graft_status graft_reorder(graft_kernel **kernel, graft_device *device, const graft_layout *from,
                            const graft_layout *to)
 {
@@ -21,5 +25,23 @@ graft_status graft_reorder(graft_kernel **kernel, graft_device *device, const gr
 out:
     if (attributes)
         dnnl_primitive_attr_destroy(attributes);
+    return status;
+}
+
+graft_status graft_reorder_once(graft_device *device, const graft_layout *from, const void *source,
+                                const graft_layout *to, void *target)
+{
+    graft_status status;
+    graft_kernel *kernel = NULL;
+    void *buffers[GRAFT_KERNEL_SLOTS] = {(void *)source, target}; /* the first is only read */
+    void *scratch = NULL;
+    GRAFT_TRY(graft_reorder(&kernel, device, from, to));
+    if (kernel->scratch)
+        GRAFT_TRY(graft_allocate_aligned(&scratch, kernel->scratch));
+    GRAFT_TRY(graft_kernel_bind(kernel, buffers, scratch));
+    GRAFT_TRY(graft_kernel_run(kernel));
+out:
+    free(scratch);
+    graft_kernel_free(kernel);
     return status;
 }

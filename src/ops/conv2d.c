@@ -112,18 +112,6 @@ static void initialize(const graft_node *node, int index, float *values, graft_r
         values[i] = index == 0 ? deviation * graft_random_normal(random) : 0.0F;
 }
 
-/* With groups the kernel wants (G, O / G, I / G, kh, kw): the same bytes. */
-static graft_status weight_value(graft_lowering *l, const graft_node *node, const graft_convolution *c,
-                                 graft_value *weight)
-{
-    graft_status status;
-    graft_shape shape_wanted = graft_convolution_weight_shape(c);
-    GRAFT_TRY(graft_lowering_parameter(l, node, "weight", weight));
-    GRAFT_TRY(graft_lowering_view(l, *weight, &shape_wanted, weight));
-out:
-    return status;
-}
-
 static bool has_backward(graft_lowering *l, const graft_node *node)
 {
     return graft_lowering_wants_weights(l, node) || graft_lowering_wants_gradient(l, node, 0);
@@ -172,6 +160,20 @@ static graft_convolution convolution_of(graft_lowering *l, const graft_node *nod
     return c;
 }
 
+/* Emits a kernel that reads the weight in slot 1, and in slot 2 a bias if anything. */
+static graft_status emit_with_weight(graft_lowering *l, const graft_node *node, graft_kernel *kernel,
+                                     graft_value *values)
+{
+    graft_status status = graft_lowering_weight(l, node, kernel->layouts[1], &values[1]);
+    if (status == GRAFT_OK && kernel->access[2] == GRAFT_READS)
+        status = graft_lowering_parameter(l, node, "bias", &values[2]);
+    if (status != GRAFT_OK) {
+        graft_kernel_free(kernel);
+        return status;
+    }
+    return graft_lowering_emit(l, kernel, values);
+}
+
 static graft_status forward(graft_lowering *l, const graft_node *node)
 {
     graft_status status;
@@ -183,12 +185,9 @@ static graft_status forward(graft_lowering *l, const graft_node *node)
     graft_value values[] = {graft_lowering_input(l, node, 0), GRAFT_NO_VALUE, GRAFT_NO_VALUE,
                             residual == GRAFT_NO_VALUE ? GRAFT_NEW_VALUE : residual};
     graft_kernel *kernel;
-    GRAFT_TRY(weight_value(l, node, &c, &values[1]));
-    if (bias)
-        GRAFT_TRY(graft_lowering_parameter(l, node, "bias", &values[2]));
     GRAFT_TRY(graft_convolution_forward(&kernel, graft_lowering_device(l), &c, bias,
                                         residual != GRAFT_NO_VALUE, post_ops, count, has_backward(l, node)));
-    GRAFT_TRY(graft_lowering_emit(l, kernel, values));
+    GRAFT_TRY(emit_with_weight(l, node, kernel, values));
     graft_lowering_set_output(l, node, values[3]);
 out:
     return status;
@@ -213,9 +212,8 @@ static graft_status backward_data(graft_lowering *l, const graft_node *node, con
     graft_status status;
     graft_value values[] = {graft_lowering_gradient(l, node), GRAFT_NO_VALUE, GRAFT_NEW_VALUE};
     graft_kernel *kernel;
-    GRAFT_TRY(weight_value(l, node, c, &values[1]));
     GRAFT_TRY(graft_convolution_backward_data(&kernel, graft_lowering_device(l), c));
-    GRAFT_TRY(graft_lowering_emit(l, kernel, values));
+    GRAFT_TRY(emit_with_weight(l, node, kernel, values));
     GRAFT_TRY(graft_lowering_add_gradient(l, node, 0, values[2]));
 out:
     return status;

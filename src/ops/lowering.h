@@ -46,6 +46,9 @@ const graft_layout *graft_lowering_layout(const graft_lowering *lowering, graft_
 /* A parameter, folded where the node's group says so. */
 graft_status graft_lowering_parameter(graft_lowering *lowering, const graft_node *node, const char *suffix,
                                       graft_value *value);
+/* A convolution's weight in the layout of the kernel that reads it, folded where the node's group says so. */
+graft_status graft_lowering_weight(graft_lowering *lowering, const graft_node *node,
+                                   const graft_layout *layout, graft_value *value);
 /* The node has a bias, its own or a folded one. */
 bool graft_lowering_has_bias(const graft_lowering *lowering, const graft_node *node);
 /* What the node's group applies as it writes; `residual` is added first where it is not GRAFT_NO_VALUE. */

@@ -242,10 +242,22 @@ static bool has_winograd(graft_lowering *l)
     return false;
 }
 
+static graft_status take_layouts(graft_plan *plan, const graft_plan_request *request)
+{
+    graft_status status;
+    size_t count = (size_t)request->graph->tensor_count;
+    GRAFT_TRY(GRAFT_NEW_ARRAY(&plan->kept, count));
+    for (size_t i = 0; i < count; i++)
+        plan->kept[i] = request->tensors[i].layout;
+out:
+    return status;
+}
+
 static graft_status lower(graft_lowering *l)
 {
     graft_status status;
     GRAFT_TRY(allocate_state(l));
+    GRAFT_TRY(take_layouts(l->plan, l->request));
     select_nodes(l);
     graft_group_nodes(l->groups, l->request->graph, l->in_part, l->visible, l->request->training,
                       l->request->move_statistics);
@@ -351,7 +363,13 @@ void graft_plan_free(graft_plan *plan)
     free(plan->steps);
     free(plan->values);
     free(plan->outputs);
+    free(plan->kept);
     free(plan);
+}
+
+const graft_layout *graft_plan_kept(const graft_plan *plan, int tensor)
+{
+    return plan->kept[tensor];
 }
 
 size_t graft_plan_workspace(const graft_plan *plan)

@@ -129,24 +129,6 @@ graft_status graft_constants_packed(graft_constants *constants, graft_constant *
 
 /* ---- Their numbers ---- */
 
-static graft_status run_reorder(graft_device *device, const graft_layout *from, void *source,
-                                const graft_layout *to, void *target)
-{
-    graft_status status;
-    graft_kernel *kernel = NULL;
-    void *buffers[GRAFT_KERNEL_SLOTS] = {source, target};
-    void *scratch = NULL;
-    GRAFT_TRY(graft_reorder(&kernel, device, from, to));
-    if (kernel->scratch)
-        GRAFT_TRY(graft_allocate_aligned(&scratch, kernel->scratch));
-    GRAFT_TRY(graft_kernel_bind(kernel, buffers, scratch));
-    GRAFT_TRY(graft_kernel_run(kernel));
-out:
-    free(scratch);
-    graft_kernel_free(kernel);
-    return status;
-}
-
 /* Gives a constant its memory and makes its numbers there, of its source where it is packed. */
 static graft_status make(graft_constants *constants, graft_constant *constant, void *source,
                          const graft_constants_origin *origin)
@@ -156,7 +138,7 @@ static graft_status make(graft_constants *constants, graft_constant *constant, v
     graft_chunk *chunk = NULL;
     GRAFT_TRY(graft_chunks_take(&constants->chunks, &data, &chunk, graft_layout_bytes(constant->layout)));
     if (source)
-        GRAFT_TRY(run_reorder(origin->device, constant->from, source, constant->layout, data));
+        GRAFT_TRY(graft_reorder_once(origin->device, constant->from, source, constant->layout, data));
     else
         GRAFT_TRY(make_folded(data, constant, origin));
     constant->data = data;

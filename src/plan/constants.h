@@ -8,10 +8,11 @@
 #include "graph/graph.h"
 #include "kernels/kernel.h"
 
-/* Where a tensor of the graph lies while plans run: plain f32. `gradient` is NULL for what does not train. */
+/* Where a tensor of the graph lies while plans run: f32. `gradient` is NULL for what does not train. */
 typedef struct graft_plan_tensor {
     float *value;
     float *gradient;
+    const graft_layout *layout; /* of both, of what trains; NULL: row-major */
 } graft_plan_tensor;
 
 typedef struct graft_constant graft_constant;

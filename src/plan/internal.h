@@ -8,7 +8,7 @@
 
 typedef enum home {
     HOME_WORKSPACE = 0, /* at an offset */
-    HOME_PARAMETER,     /* of a trained parameter or its gradient: address */
+    HOME_PARAMETER,     /* of what trains, or its gradient: the tensor's, when it is bound */
     HOME_CONSTANT,      /* frozen: constant->data */
     HOME_INPUT          /* handed over at bind: input number */
 } home;
@@ -16,7 +16,8 @@ typedef enum home {
 typedef struct value {
     const graft_layout *layout;
     home home;
-    void *address;
+    const graft_plan_tensor *tensor;
+    bool gradient;
     graft_constant *constant;
     int input;
     int root;        /* the value whose bytes these are; itself where it has its own */
@@ -48,7 +49,8 @@ struct graft_plan {
     int loss_count;
     graft_value *outputs;
     int output_count;
-    char *base; /* the workspace it is bound to */
+    const graft_layout **kept; /* [tensor of the graph] how what trains lies; NULL: nobody has asked */
+    char *base;                /* the workspace it is bound to */
     const graft_graph *graph;
 };
 
@@ -79,10 +81,17 @@ struct graft_lowering {
     int node; /* being lowered */
 };
 
-/* A parameter as the node has it, whatever its group folds. */
+/* A parameter as the node has it, whatever its group folds; where it trains and nothing was decided before it
+ * lies as `wanted` (NULL: row-major). */
 graft_status graft_lowering_raw_parameter(graft_lowering *l, const graft_node *node, const char *suffix,
-                                          graft_value *out);
-graft_status graft_lowering_folded(graft_lowering *l, const graft_node *node, live_fold **out);
+                                          const graft_layout *wanted, graft_value *out);
+graft_status graft_lowering_constant(graft_lowering *l, graft_constant *constant, graft_value *out);
+/* A weight or its gradient in this layout, of the same elements in whatever shape. */
+graft_status graft_lowering_bring(graft_lowering *l, graft_value v, const graft_layout *layout,
+                                  graft_value *out);
+/* Made by the first call, in `wanted` if that can be folded (NULL: row-major). */
+graft_status graft_lowering_folded(graft_lowering *l, const graft_node *node, const graft_layout *wanted,
+                                   live_fold **out);
 graft_status graft_lowering_unfold(graft_lowering *l, const graft_node *node, graft_value weight_gradient,
                                    graft_value bias_gradient);
 /* One candidate: compiled by this method, its constants not filled. GRAFT_EUNSUPPORTED: nothing in it would

@@ -93,61 +93,10 @@ graft_status graft_plan_add_value(graft_plan *plan, const value *model, graft_va
     return GRAFT_OK;
 }
 
-static graft_status constant_value(graft_lowering *l, graft_constant *constant, graft_value *out)
+graft_status graft_lowering_constant(graft_lowering *l, graft_constant *constant, graft_value *out)
 {
     value v = {.layout = constant->layout, .home = HOME_CONSTANT, .constant = constant};
     return graft_plan_add_value(l->plan, &v, out);
-}
-
-static graft_status parameter_value(graft_lowering *l, const graft_shape *shape, void *address,
-                                    graft_value *out)
-{
-    value v = {.home = HOME_PARAMETER, .address = address};
-    graft_status status = graft_layout_plain(l->request->device, shape, &v.layout);
-    return status == GRAFT_OK ? graft_plan_add_value(l->plan, &v, out) : status;
-}
-
-static graft_status parameter_of(graft_lowering *l, const graft_node *node, int slot, int affine,
-                                 graft_value *out)
-{
-    graft_constant *constant;
-    if (node->trains)
-        return parameter_value(l, &node->parameters[slot].shape,
-                               l->request->tensors[node->first_tensor + slot].value, out);
-    graft_constants_origin origin = graft_plan_origin(l->request);
-    graft_status status =
-        graft_constants_plain(l->request->constants, &origin, node->index, slot, affine, &constant);
-    return status == GRAFT_OK ? constant_value(l, constant, out) : status;
-}
-
-graft_status graft_lowering_raw_parameter(graft_lowering *l, const graft_node *node, const char *suffix,
-                                          graft_value *out)
-{
-    int slot = graft_node_parameter(node, suffix);
-    if (slot < 0)
-        return graft_fail(GRAFT_EINTERNAL, "node %s has no %s", node->name, suffix);
-    return parameter_of(l, node, slot, -1, out);
-}
-
-graft_status graft_lowering_parameter(graft_lowering *l, const graft_node *node, const char *suffix,
-                                      graft_value *out)
-{
-    int affine = l->groups[node->index].affine;
-    bool bias = strcmp(suffix, "bias") == 0;
-    live_fold *fold;
-    if (affine < 0)
-        return graft_lowering_raw_parameter(l, node, suffix, out);
-    if (!graft_lowering_is_folded(l, node)) /* slot 1: a convolution without a bias gets the folded one */
-        return parameter_of(l, node, bias ? 1 : 0, affine, out);
-    graft_status status = graft_lowering_folded(l, node, &fold);
-    if (status == GRAFT_OK)
-        *out = bias ? fold->bias : fold->weight;
-    return status;
-}
-
-bool graft_lowering_has_bias(const graft_lowering *l, const graft_node *node)
-{
-    return l->groups[node->index].affine >= 0 || graft_node_parameter(node, "bias") >= 0;
 }
 
 const graft_post_op *graft_lowering_post_ops(const graft_lowering *l, const graft_node *node, int *count)
@@ -220,7 +169,7 @@ graft_status graft_lowering_reorder(graft_lowering *l, graft_value v, const graf
         graft_constant *packed;
         GRAFT_TRY(
             graft_constants_packed(l->request->constants, from->constant, from->layout, layout, &packed));
-        return constant_value(l, packed, out);
+        return graft_lowering_constant(l, packed, out);
     }
     for (size_t i = 0; i < l->copy_count; i++)
         if (l->copies[i].from == v && l->plan->values[l->copies[i].to].layout == layout) {
@@ -346,57 +295,6 @@ graft_status graft_lowering_add_gradient(graft_lowering *l, const graft_node *no
     GRAFT_TRY(graft_lowering_emit(l, kernel, values));
     *sum = values[2];
 out:
-    return status;
-}
-
-const graft_gradient_rule *graft_lowering_gradient_rule(const graft_lowering *l)
-{
-    return &l->request->gradients;
-}
-
-graft_status graft_lowering_parameter_gradient(graft_lowering *l, const graft_node *node, const char *suffix,
-                                               graft_value *gradient)
-{
-    int slot = graft_node_parameter(node, suffix);
-    return parameter_value(l, &node->parameters[slot].shape,
-                           l->request->tensors[node->first_tensor + slot].gradient, gradient);
-}
-
-graft_status graft_lowering_add_parameter_gradient(graft_lowering *l, const graft_node *node,
-                                                   const char *suffix, graft_value gradient)
-{
-    graft_status status;
-    const graft_shape *shape = &node->parameters[graft_node_parameter(node, suffix)].shape;
-    graft_value values[2];
-    graft_kernel *kernel;
-    GRAFT_TRY(graft_lowering_view(l, gradient, shape, &values[0]));
-    GRAFT_TRY(graft_lowering_parameter_gradient(l, node, suffix, &values[1]));
-    GRAFT_TRY(graft_accumulate(&kernel, l->request->device, l->plan->values[values[1]].layout,
-                               &l->request->gradients));
-    GRAFT_TRY(graft_lowering_emit(l, kernel, values));
-out:
-    return status;
-}
-
-static bool weight_changes(const graft_lowering *l, const graft_node *node)
-{
-    int affine = l->groups[node->index].affine;
-    return node->trains || (affine >= 0 && l->request->graph->nodes[affine].trains);
-}
-
-bool graft_lowering_wants_weights(const graft_lowering *l, const graft_node *node)
-{
-    return l->request->training && weight_changes(l, node);
-}
-
-graft_status graft_lowering_add_weight_gradients(graft_lowering *l, const graft_node *node,
-                                                 graft_value weight, graft_value bias)
-{
-    if (graft_lowering_is_folded(l, node))
-        return graft_lowering_unfold(l, node, weight, bias);
-    graft_status status = graft_lowering_add_parameter_gradient(l, node, "weight", weight);
-    if (status == GRAFT_OK && bias >= 0)
-        status = graft_lowering_add_parameter_gradient(l, node, "bias", bias);
     return status;
 }
 

@@ -155,5 +155,5 @@ void *graft_plan_address(const graft_plan *plan, graft_value v, float *const *in
     case HOME_PARAMETER:
         break;
     }
-    return root->address;
+    return root->gradient ? root->tensor->gradient : root->tensor->value;
 }

@@ -27,6 +27,7 @@ typedef struct graft_plan_request {
     float label_smoothing; /* of cross-entropy */
     graft_dtype precision; /* of what multiplies in the backbone: f32, or bf16 as far as oneDNN has it */
     graft_kernels kernels;
+    bool packs;                     /* the plan decides how what trains lies: graft_plan_kept */
     bool move_statistics;           /* training batch norm uses the batch's statistics */
     const graft_drop_source *drops; /* NULL: dropout and stochastic depth are the identity */
     graft_gradient_rule gradients;
@@ -49,8 +50,12 @@ graft_status graft_plan_gains_by_bf16(bool *gains, const graft_plan_request *req
 
 /* Bytes that its buffers take in a workspace aligned to 64. */
 size_t graft_plan_workspace(const graft_plan *plan);
-/* Sets every kernel's addresses. `inputs`: for the upper plan one address a cut node, in the nodes' order,
- * (N, C, H, W) plain; NULL for the backbone's, whose input lies in the workspace. */
+/* How a tensor that trains has to lie when the plan is bound, and its gradient: as the request's tensors say,
+ * unless it `packs`. NULL: row-major. */
+const graft_layout *graft_plan_kept(const graft_plan *plan, int tensor);
+/* Sets every kernel's addresses; those of the request's tensors are as they are then. `inputs`: for the upper
+ * plan one address a cut node, in the nodes' order, (N, C, H, W) plain; NULL for the backbone's, whose input
+ * lies in the workspace. */
 graft_status graft_plan_bind(graft_plan *plan, void *workspace, float *const *inputs);
 
 typedef enum graft_phase { GRAFT_PHASE_FORWARD = 0, GRAFT_PHASE_LOSS, GRAFT_PHASE_BACKWARD } graft_phase;

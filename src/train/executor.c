@@ -1,5 +1,5 @@
-/* Creating an executor: what trains gets memory of its own, the cut gets its feeds, plans are compiled and
- * one workspace serves them all. */
+/* Creating an executor: what trains is listed (trained.c), the cut gets its feeds, plans are compiled and one
+ * workspace serves them all. */
 #include "train/executor.h"
 
 #include <stdlib.h>
@@ -11,11 +11,6 @@
 #include "base/status.h"
 #include "graph/op.h"
 #include "ops/op.h"
-
-static int64_t aligned(int64_t count)
-{
-    return (count + 15) / 16 * 16;
-}
 
 /* ---- What trains ---- */
 
@@ -42,17 +37,6 @@ out:
     return status;
 }
 
-/* Running statistics are the executor's own only where they move. Who only runs a model trains nothing, also
- * where its marks say so. */
-static bool is_trained(const graft_executor *e, const graft_node *node, int slot)
-{
-    if (e->options.batch == 0)
-        return false;
-    graft_parameter_kind kind = node->parameters[slot].kind;
-    bool moves = kind == GRAFT_PARAMETER_RUNNING && e->options.batch_norm == GRAFT_BATCH_NORM_TRAIN;
-    return node->trains && (kind == GRAFT_PARAMETER_LEARNED || moves);
-}
-
 /* What the upper plans run over. All that trains is there. */
 const graft_graph *graft_executor_upper_graph(const graft_executor *e)
 {
@@ -76,73 +60,9 @@ static graft_status set_up_gram(graft_executor *e)
 
 static void point_at_model(graft_executor *e)
 {
-    const graft_graph *graph = graft_executor_upper_graph(e);
     for (int i = 0; i < e->model->state.graph->tensor_count; i++)
         if (e->model->state.tensors[i]) /* behind the output there are none */
             e->tensors[i].value = e->model->state.tensors[i]->data;
-    for (size_t i = 0; i < graph->count; i++)
-        for (int j = 0; j < graph->nodes[i].parameter_count; j++)
-            e->trained_count += is_trained(e, &graph->nodes[i], j);
-}
-
-static graft_gram_role gram_role(const graft_executor *e, const graft_node *node, int slot)
-{
-    if (!e->gram || e->gram->tensors[node->first_tensor + slot].value)
-        return GRAFT_GRAM_NONE;
-    return slot == graft_node_parameter(node, "weight") ? GRAFT_GRAM_A : GRAFT_GRAM_C;
-}
-
-/* Lists the trained parameters; returns the floats they need in all. */
-static int64_t list_trained(graft_executor *e)
-{
-    const graft_graph *graph = graft_executor_upper_graph(e);
-    graft_trained *next = e->trained;
-    int64_t floats = 0;
-    for (size_t i = 0; i < graph->count; i++)
-        for (int j = 0; j < graph->nodes[i].parameter_count; j++) {
-            const graft_node *node = &graph->nodes[i];
-            if (!is_trained(e, node, j))
-                continue;
-            bool learned = node->parameters[j].kind == GRAFT_PARAMETER_LEARNED;
-            next->node = node;
-            next->slot = j;
-            next->tensor = e->gram ? e->gram->tensor_of[node->first_tensor + j] : node->first_tensor + j;
-            next->role = gram_role(e, node, j);
-            next->count = graft_shape_count(&node->parameters[j].shape);
-            floats += aligned(next->count) * (!learned ? 1 : e->fused ? 2 : 3);
-            next++;
-        }
-    return floats;
-}
-
-void graft_executor_begin(graft_executor *e)
-{
-    memset(e->trained_memory, 0, e->trained_bytes);
-    for (size_t i = 0; i < e->trained_count; i++) {
-        const graft_trained *t = &e->trained[i];
-        if (t->role == GRAFT_GRAM_NONE)
-            memcpy(t->value, e->model->state.tensors[t->tensor]->data, sizeof(float) * (size_t)t->count);
-        else if (t->role == GRAFT_GRAM_C)
-            *t->value = 1.0F; /* and A begins as zeros */
-    }
-}
-
-static void place_trained(graft_executor *e)
-{
-    float *at = e->trained_memory;
-    for (size_t i = 0; i < e->trained_count; i++) {
-        graft_trained *t = &e->trained[i];
-        graft_plan_tensor *tensor = &graft_executor_upper_tensors(e)[t->node->first_tensor + t->slot];
-        int64_t room = aligned(t->count);
-        t->value = at;
-        at += room;
-        if (t->node->parameters[t->slot].kind == GRAFT_PARAMETER_LEARNED) {
-            t->gradient = at;
-            t->velocity = e->fused ? at : at + room;
-            at = t->velocity + room;
-        }
-        *tensor = (graft_plan_tensor){t->value, t->gradient};
-    }
 }
 
 static graft_status set_up_trained(graft_executor *e)
@@ -150,11 +70,7 @@ static graft_status set_up_trained(graft_executor *e)
     graft_status status;
     GRAFT_TRY(GRAFT_NEW_ARRAY(&e->tensors, (size_t)e->model->state.graph->tensor_count));
     point_at_model(e);
-    GRAFT_TRY(GRAFT_NEW_ARRAY(&e->trained, e->trained_count));
-    e->trained_bytes = sizeof(float) * (size_t)list_trained(e);
-    GRAFT_TRY(graft_allocate_aligned(&e->trained_memory, e->trained_bytes));
-    place_trained(e);
-    graft_executor_begin(e);
+    status = graft_executor_list_trained(e);
 out:
     return status;
 }

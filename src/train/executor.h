@@ -20,7 +20,7 @@ typedef struct graft_trained {
     int slot;   /* its parameter */
     int tensor; /* the model's */
     graft_gram_role role;
-    int64_t count;
+    int64_t count;                      /* floats of each of these, with the padding of the layout */
     float *value, *gradient, *velocity; /* gradient and velocity NULL for running statistics */
 } graft_trained;
 
@@ -99,8 +99,15 @@ void graft_executor_make_up_feeds(graft_executor *executor);
 graft_status graft_executor_compile(graft_executor *executor);
 /* Training is over: what only runs plans is given back, and what was trained can still be read. */
 void graft_executor_retire(graft_executor *executor);
+/* Lists what trains. */
+graft_status graft_executor_list_trained(graft_executor *executor);
+/* Gives it memory, as the plan has it (NULL: row-major), and begins. */
+graft_status graft_executor_place_trained(graft_executor *executor, const graft_plan *plan);
 /* All that trains is as the model has it, and nothing is moving. */
-void graft_executor_begin(graft_executor *executor);
+graft_status graft_executor_begin(graft_executor *executor);
+/* The values or the gradient of what trains, row-major; of the Gram form's A, the weight's. */
+graft_status graft_executor_read_trained(const graft_executor *executor, const graft_trained *trained,
+                                         bool gradient, float *out);
 /* What the upper plans run over. */
 const graft_graph *graft_executor_upper_graph(const graft_executor *executor);
 graft_plan_tensor *graft_executor_upper_tensors(const graft_executor *executor);

@@ -74,12 +74,15 @@ static graft_plan_request request_of(graft_executor *e, graft_plan_part part, bo
     };
 }
 
-/* Takes the plan, also on failure. */
+/* Binds the plan, and takes it, also on failure. */
 static graft_status add_plan(graft_executor *e, const graft_plan_entry *entry)
 {
     graft_status status;
     GRAFT_TRY(GRAFT_GROW(&e->plans, e->plan_count, &e->plan_capacity));
-    GRAFT_TRY(fit_workspace(e, entry));
+    graft_device_share_code(true);
+    status = fit_workspace(e, entry);
+    graft_device_share_code(false);
+    GRAFT_TRY(status);
     e->plans[e->plan_count++] = *entry;
     return GRAFT_OK;
 out:
@@ -103,12 +106,8 @@ graft_status graft_executor_plan(graft_executor *e, graft_plan_part part, bool t
     graft_plan_entry entry = {find_plan(e, part, training, batch), part, training, batch};
     if (!entry.plan) {
         graft_plan_request request = request_of(e, part, training, batch);
-        graft_device_share_code(true);
-        status = graft_plan_compile(&entry.plan, &request);
-        if (status == GRAFT_OK)
-            status = add_plan(e, &entry);
-        graft_device_share_code(false);
-        GRAFT_TRY(status);
+        GRAFT_TRY(graft_plan_compile(&entry.plan, &request));
+        GRAFT_TRY(add_plan(e, &entry));
     }
     *plan = entry.plan;
 out:
@@ -124,23 +123,37 @@ static bool has_convolutions(const graft_executor *e, graft_plan_part part)
     return false;
 }
 
-/* Times the kernels of a part, and plans it with those that are taken. A rehearsed training moves weights and
- * statistics: they begin anew. */
-static graft_status measure(graft_executor *e, graft_plan_part part, bool training, int batch)
+/* Times the kernels of a part, and gives a plan of those that are taken. */
+static graft_status measure(graft_executor *e, graft_plan_entry *entry)
 {
     graft_status status;
-    graft_plan_entry entry = {NULL, part, training, batch};
-    graft_plan_request request = request_of(e, part, training, batch);
+    graft_plan_request request = request_of(e, entry->part, entry->training, entry->batch);
     float *inputs[e->cut_count > 0 ? e->cut_count : 1];
-    if (!has_convolutions(e, part))
-        return GRAFT_OK;
     list_feeds(e, inputs);
     graft_executor_make_up_feeds(e);
-    GRAFT_TRY(graft_plan_measure(&entry.plan, &e->choices[part], &request, inputs));
-    GRAFT_TRY(add_plan(e, &entry));
-    graft_executor_begin(e);
+    GRAFT_TRY(graft_plan_measure(&entry->plan, &e->choices[entry->part], &request, inputs));
     for (int i = 0; i < e->cut_count; i++)
         memset(inputs[i], 0, sizeof(float) * e->cuts[i].count * (size_t)e->capacity);
+out:
+    return status;
+}
+
+static graft_status measure_backbone(graft_executor *e)
+{
+    graft_plan_entry entry = {NULL, GRAFT_PLAN_BACKBONE, false, e->slice};
+    graft_status status = measure(e, &entry);
+    return status == GRAFT_OK ? add_plan(e, &entry) : status;
+}
+
+/* All candidates move the same weights, row-major: the plan itself is compiled behind, with its own layouts.
+ */
+static graft_status measure_training(graft_executor *e)
+{
+    graft_status status;
+    graft_plan_entry entry = {NULL, GRAFT_PLAN_UPPER, true, e->options.batch};
+    GRAFT_TRY(graft_executor_place_trained(e, NULL));
+    GRAFT_TRY(measure(e, &entry));
+    graft_plan_free(entry.plan);
 out:
     return status;
 }
@@ -148,24 +161,39 @@ out:
 graft_status graft_executor_measure(graft_executor *e)
 {
     graft_status status = GRAFT_OK;
-    if (e->options.kernels == GRAFT_KERNELS_MEASURE)
-        GRAFT_TRY(measure(e, GRAFT_PLAN_BACKBONE, false, e->slice));
-    if (e->options.training_kernels == GRAFT_KERNELS_MEASURE && e->options.batch > 0)
-        GRAFT_TRY(measure(e, GRAFT_PLAN_UPPER, true, e->options.batch));
+    if (e->options.kernels == GRAFT_KERNELS_MEASURE && has_convolutions(e, GRAFT_PLAN_BACKBONE))
+        GRAFT_TRY(measure_backbone(e));
+    if (e->options.training_kernels == GRAFT_KERNELS_MEASURE && e->options.batch > 0 &&
+        has_convolutions(e, GRAFT_PLAN_UPPER))
+        GRAFT_TRY(measure_training(e));
 out:
     return status;
 }
 
+/* What trains lies as the training plan reads it; the other plans take it from there. */
+static graft_status compile_training(graft_executor *e, graft_plan **plan)
+{
+    graft_plan_request request = request_of(e, GRAFT_PLAN_UPPER, true, e->options.batch);
+    request.packs = true;
+    return graft_plan_compile(plan, &request);
+}
+
 graft_status graft_executor_compile(graft_executor *e)
 {
-    graft_status status;
-    graft_plan *plan;
+    graft_status status = GRAFT_OK;
+    graft_plan *plan, *training = NULL;
+    if (e->upper)
+        GRAFT_TRY(compile_training(e, &training));
+    GRAFT_TRY(graft_executor_place_trained(e, training));
     GRAFT_TRY(graft_executor_plan(e, GRAFT_PLAN_BACKBONE, false, e->slice, &plan));
     if (e->upper) {
+        const graft_plan_entry entry = {training, GRAFT_PLAN_UPPER, true, e->options.batch};
         GRAFT_TRY(graft_executor_plan(e, GRAFT_PLAN_UPPER, false, e->slice, &plan));
-        GRAFT_TRY(graft_executor_plan(e, GRAFT_PLAN_UPPER, true, e->options.batch, &plan));
+        training = NULL;
+        status = add_plan(e, &entry);
     }
 out:
+    graft_plan_free(training);
     return status;
 }
 

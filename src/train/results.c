@@ -146,26 +146,12 @@ static graft_status add_moves(graft_model *model, const graft_node *node, int64_
     return GRAFT_OK;
 }
 
-/* The plain values or gradient of what is trained; of the Gram form's A, the weight's. */
-static graft_status read_trained(const graft_executor *e, const graft_trained *t, bool gradient, float *out)
-{
-    const float *values = gradient ? t->gradient : t->value;
-    if (t->role == GRAFT_GRAM_NONE) {
-        memcpy(out, values, sizeof(float) * (size_t)t->count);
-        return GRAFT_OK;
-    }
-    float c = 0.0F;
-    for (size_t i = 0; i < e->trained_count && !gradient; i++)
-        c = e->trained[i].role == GRAFT_GRAM_C ? *e->trained[i].value : c;
-    return graft_gram_weight(e->gram, e->device, values, c, out);
-}
-
 static graft_status give_tensor(graft_model *model, const graft_executor *e, const graft_trained *t)
 {
     graft_status status;
     graft_tensor *tensor = NULL;
     GRAFT_TRY(graft_tensor_create(&tensor, NULL, GRAFT_F32, &model->state.tensors[t->tensor]->shape));
-    GRAFT_TRY(read_trained(e, t, false, tensor->data));
+    GRAFT_TRY(graft_executor_read_trained(e, t, false, tensor->data));
     graft_tensor_release(model->state.tensors[t->tensor]);
     model->state.tensors[t->tensor] = tensor;
     return GRAFT_OK;
@@ -212,7 +198,7 @@ graft_status graft_executor_parameter(const graft_executor *e, const char *name,
 {
     const graft_trained *t = NULL;
     graft_status status = find_trained(&t, e, name, count);
-    return status == GRAFT_OK ? read_trained(e, t, false, out) : status;
+    return status == GRAFT_OK ? graft_executor_read_trained(e, t, false, out) : status;
 }
 
 graft_status graft_executor_gradient(const graft_executor *e, const char *name, float *out, size_t count)
@@ -227,7 +213,7 @@ graft_status graft_executor_gradient(const graft_executor *e, const char *name, 
         return graft_fail(GRAFT_EARGUMENT,
                           "backward and step are fused here: there are no gradients to read");
     if (!e->fresh)
-        return read_trained(e, t, true, out);
+        return graft_executor_read_trained(e, t, true, out);
     memset(out, 0, sizeof(float) * count); /* zero_grad only says that the next backward writes */
     return GRAFT_OK;
 }

@@ -216,20 +216,39 @@ static graft_status run_packing(graft_kernel *kernel)
     return GRAFT_OK;
 }
 
-graft_status graft_winograd_weights(graft_kernel **out, const graft_layout *from, const graft_layout *to)
+/* Of weights (O, I, 3, 3) row-major: by O, and by I. */
+static void lie_plain(graft_winograd_axis axes[2], int64_t *window, int64_t channels_in, int64_t lanes)
 {
     enum { WINDOW = 9 };
+    axes[0] = (graft_winograd_axis){lanes * channels_in * WINDOW, channels_in * WINDOW};
+    axes[1] = (graft_winograd_axis){lanes * WINDOW, WINDOW};
+    *window = 1;
+}
+
+/* In blocks of lanes by lanes, O innermost. */
+static void lie_in_blocks(graft_winograd_axis axes[2], int64_t *window, int64_t channels_in, int64_t lanes)
+{
+    enum { WINDOW = 9 };
+    axes[0] = (graft_winograd_axis){lanes * channels_in * WINDOW, 1};
+    axes[1] = (graft_winograd_axis){lanes * lanes * WINDOW, lanes};
+    *window = lanes * lanes;
+}
+
+graft_status graft_winograd_weights(graft_kernel **out, const graft_layout *from, const graft_layout *to)
+{
     packing *self;
+    graft_winograd_axis axes[2];
     bool is_turned = to->transformed == GRAFT_WINOGRAD_TURNED;
-    int64_t row = from->shape.dims[1] * WINDOW;
     graft_status status = graft_host_create(&self, sizeof *self, "host:transform_weights", run_packing);
     if (status != GRAFT_OK)
         return status;
     self->code = graft_winograd_here();
     self->channels_out = to->shape.dims[1];
     self->channels_in = to->shape.dims[2];
-    self->weights.out = is_turned ? WINDOW : row;
-    self->weights.in = is_turned ? row : WINDOW;
+    (from->plain ? lie_plain : lie_in_blocks)(axes, &self->weights.window, from->shape.dims[1],
+                                              self->code->lanes);
+    self->weights.out = axes[is_turned];
+    self->weights.in = axes[!is_turned];
     self->weights.flipped = is_turned;
     graft_host_slot(&self->host, 0, GRAFT_READS, from);
     graft_host_slot(&self->host, 1, GRAFT_WRITES, to);

@@ -33,11 +33,16 @@ typedef struct graft_winograd_ending {
     float low, high;
 } graft_winograd_ending;
 
-/* How weights lie: that of output o, input i, window element k at o out + i in + k, or 8 - k where flipped.
- */
+/* A step from one group of channels to the next, and from one of its channels to the next. */
+typedef struct graft_winograd_axis {
+    int64_t group, channel;
+} graft_winograd_axis;
+
+/* How weights lie, by outputs, inputs and elements of the window, which is turned around where flipped. */
 typedef struct graft_winograd_source {
     const float *data;
-    int64_t out, in;
+    graft_winograd_axis out, in;
+    int64_t window;
     bool flipped;
 } graft_winograd_source;
 
@@ -64,7 +69,8 @@ typedef struct graft_winograd_code {
      * added to what is there. */
     void (*add_products)(float *sums, const float *inputs, const float *products, int64_t channels_in,
                          int64_t groups, int64_t blocks, bool first);
-    /* Back to (channels of y, channels of x, 3, 3), as transform_weights. */
+    /* Back to (channels of y, channels of x, 3, 3) in blocks of lanes by lanes, the channels of y innermost;
+       as transform_weights. */
     void (*finish_weights)(float *weights, const float *sums, int64_t channels_in, int64_t channels_out,
                            int64_t out, int64_t in);
     /* sums (lanes): over all pixels of a group of y. */

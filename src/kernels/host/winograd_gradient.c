@@ -101,9 +101,8 @@ graft_status graft_winograd_backward_weights(graft_kernel **out, graft_device *d
     graft_winograd_frame frame;
     const graft_layout *x, *y, *weight, *row;
     winograd_gradient *self = NULL;
-    graft_shape weight_shape = graft_convolution_weight_shape(c);
     GRAFT_TRY(graft_winograd_frame_init(&frame, device, c, &x, &y));
-    GRAFT_TRY(graft_layout_plain(device, &weight_shape, &weight));
+    GRAFT_TRY(graft_layout_weights(device, c->channels_in, c->channels_out, &weight));
     GRAFT_TRY(graft_layout_plain(device, &GRAFT_SHAPE(c->channels_out), &row));
     GRAFT_TRY(graft_host_create(&self, sizeof *self, frame.code->name, run));
     self->frame = frame;

@@ -219,10 +219,15 @@ static void transform_output(const graft_winograd_shape *shape, const graft_wino
 /* The window element of LANES outputs. */
 static lanes gather(const graft_winograd_source *weights, int64_t out, int64_t in, int64_t k)
 {
+    const graft_winograd_axis *o = &weights->out, *i = &weights->in;
+    const float *from = weights->data + out / LANES * o->group + in / LANES * i->group +
+                        in % LANES * i->channel +
+                        (weights->flipped ? WINDOW * WINDOW - 1 - k : k) * weights->window;
     lanes g;
+    if (o->channel == 1)
+        return at(from);
     for (int lane = 0; lane < LANES; lane++)
-        g[lane] = weights->data[(out + lane) * weights->out + in * weights->in +
-                                (weights->flipped ? WINDOW * WINDOW - 1 - k : k)];
+        g[lane] = from[lane * o->channel];
     return g;
 }
 
@@ -346,7 +351,7 @@ static void add_products(float *sums, const float *inputs, const float *gradient
     }
 }
 
-static void finish_group(float *weights, int64_t each, const float *sums, int64_t step)
+static void finish_group(float *weights, const float *sums, int64_t step)
 {
     lanes half[WINDOW][POINTS], g[WINDOW], u[POINTS];
     for (int64_t j = 0; j < POINTS; j++) {
@@ -359,17 +364,17 @@ static void finish_group(float *weights, int64_t each, const float *sums, int64_
     for (int64_t i = 0; i < WINDOW; i++) {
         window_line(g, half[i]);
         for (int64_t j = 0; j < WINDOW; j++)
-            for (int lane = 0; lane < LANES; lane++)
-                weights[lane * each + i * WINDOW + j] = g[j][lane];
+            put(weights + (i * WINDOW + j) * LANES * LANES, g[j]);
     }
 }
 
 static void finish_weights(float *weights, const float *sums, int64_t channels_in, int64_t channels_out,
                            int64_t out, int64_t in)
 {
-    int64_t groups = groups_from(channels_out, out), each = channels_in * WINDOW * WINDOW;
+    int64_t groups = groups_from(channels_out, out), row = channels_in * WINDOW * WINDOW;
+    int64_t place = in / LANES * WINDOW * WINDOW * LANES * LANES + in % LANES * LANES;
     for (int64_t i = 0; i < groups; i++)
-        finish_group(weights + (out + i * LANES) * each + in * WINDOW * WINDOW, each,
+        finish_group(weights + (out + i * LANES) * row + place,
                      sums + out * channels_in + (in * groups + i) * LANES, channels_in * channels_out);
 }
 
