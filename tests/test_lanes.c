@@ -159,12 +159,23 @@ static void check_functions(const graft_layout *x)
     }
 }
 
+static void check_batch_norm(const graft_layout *x)
+{
+    const graft_post_op relu = {GRAFT_CLIP, 0.0F, INFINITY};
+    for (int way = 0; way < 4 && graft_batch_norm_suits(x); way++) {
+        graft_batch_norm_form form = {1e-5F, way & 1, way & 2 ? &relu : NULL};
+        CHECK_ZEROS(graft_batch_norm_group(&k, device, x, &form, false), "batch norm");
+        CHECK_ZEROS(graft_batch_norm_group_backward(&k, device, x, &form), "batch norm's gradient");
+    }
+}
+
 static void check_kernels(const graft_layout *x)
 {
     const int64_t *d = graft_layout_shape(x)->dims;
     graft_pool uneven = {{.in = d[2], .out = 2}, {.in = d[3], .out = 3}, false};
     graft_channel_run run = {0, 0, 1, 0, 1, d[1] - d[1] / 2};
     check_functions(x);
+    check_batch_norm(x);
     CHECK_ZEROS(graft_add(&k, device, x), "add");
     CHECK_ZEROS(graft_scale(&k, device, x, true), "scale");
     CHECK_ZEROS(graft_scale(&k, device, x, false), "scale of all samples");

@@ -292,13 +292,14 @@ static void check_gradients(uint32_t number, const rig *r, float *const *wanted)
     }
 }
 
-/* What all-training gives, nothing folded and nothing fused: logits and gradients are the caller's. */
-static void run_plainly(rig *r, const float *pictures, const int32_t *labels, float *logits,
+/* What all-training gives, nothing folded; and nothing fused, unless statistics move: logits and gradients
+ * are the caller's. */
+static void run_plainly(rig *r, bool moves, const float *pictures, const int32_t *labels, float *logits,
                         float **gradients)
 {
     run u;
     mark_all(r->graph, true);
-    run_open(&u, r, PICTURES, true, false);
+    run_open(&u, r, PICTURES, true, moves);
     memcpy(logits, run_forward(&u, pictures), sizeof(float) * PICTURES * CLASSES);
     run_loss(&u, labels);
     run_backward(&u);
@@ -351,7 +352,7 @@ static void check_graph(graft_graph *graph, uint32_t number, graft_random *rando
     r.without_drops = true;
     draw_pictures(pictures, labels);
     float **gradients = calloc((size_t)r.graph->tensor_count, sizeof *gradients);
-    run_plainly(&r, pictures, labels, logits, gradients);
+    run_plainly(&r, false, pictures, labels, logits, gradients);
     mark_all(r.graph, false);
     check_pattern(number, &r, pictures, labels, logits, gradients);
     for (int way = 0; way < 2; way++) {
@@ -388,6 +389,144 @@ static void test_a_branch_that_ends_later(void **state)
     linear(&b, "fc", flatten(&b, "flat", global_average_pool(&b, "pool", sum)), CLASSES);
     assert_ok(b.status);
     check_graph(b.graph, GRAPHS, &random);
+}
+
+/* ---- Groups of a batch norm that moves its statistics ---- */
+
+/* The same numbers, and the identity behind every node: nothing is grouped across that. */
+static graft_graph *take_apart(const graft_graph *graph)
+{
+    graft_graph *apart;
+    int moved[4 * LARGEST];
+    assert_true(graph->count <= 4 * LARGEST);
+    assert_ok(graft_graph_create(&apart));
+    for (size_t i = 0; i < graph->count; i++) {
+        const graft_drop_attributes drop = {0.5F};
+        char name[32];
+        snprintf(name, sizeof name, "apart%zu", i);
+        assert_ok(graft_graph_append_copy(apart, moved, &graph->nodes[i], graph->nodes[i].name));
+        if (i > 0 && i + 1 < graph->count)
+            assert_ok(graft_graph_append(apart, &moved[i], name, &graft_op_dropout, &drop, &moved[i], 1));
+    }
+    return apart;
+}
+
+static void compare_statistics(uint32_t number, const rig *a, const rig *b)
+{
+    for (size_t i = 0; i < a->graph->count; i++) {
+        const graft_node *node = &a->graph->nodes[i];
+        for (int j = 0; j < node->parameter_count; j++) {
+            int tensor = node->first_tensor + j;
+            if (node->parameters[j].kind == GRAFT_PARAMETER_RUNNING &&
+                !(distance_of(a->tensors[tensor].value, b->tensors[tensor].value,
+                              rig_count(&node->parameters[j])) < 2e-5))
+                fail_msg("graph %u: %s.%s differs", number, node->name, node->parameters[j].suffix);
+        }
+    }
+}
+
+/* Takes the graph. */
+static void check_groups(graft_graph *graph, uint32_t number)
+{
+    rig apart, whole;
+    run u;
+    float pictures[PICTURES * 3 * SIDE * SIDE], logits[PICTURES * CLASSES];
+    int32_t labels[PICTURES];
+    rig_open(&apart, take_apart(graph), 2);
+    rig_open(&whole, graph, 2);
+    rig_fill(&apart, number);
+    rig_fill(&whole, number);
+    apart.without_drops = whole.without_drops = true;
+    draw_pictures(pictures, labels);
+    float **gradients = calloc((size_t)graph->tensor_count, sizeof *gradients);
+    run_plainly(&apart, true, pictures, labels, logits, gradients);
+    mark_all(whole.graph, true);
+    run_open(&u, &whole, PICTURES, true, true);
+    check_logits(number, "of groups", &u, pictures, logits);
+    run_loss(&u, labels);
+    run_backward(&u);
+    check_gradients(number, &whole, gradients);
+    compare_statistics(number, &whole, &apart);
+    run_close(&u);
+    for (int i = 0; i < graph->tensor_count; i++)
+        free(gradients[i]);
+    free(gradients);
+    rig_close(&apart);
+    rig_close(&whole);
+}
+
+static void test_groups_agree_with_their_members(void **state)
+{
+    (void)state;
+    for (uint32_t number = 0; number < GRAPHS; number++)
+        check_groups(draw_graph(number), number);
+}
+
+static graft_output conv_norm(graft_builder *b, const char *name, graft_output x, int kernel)
+{
+    char norm[32];
+    snprintf(norm, sizeof norm, "%s_norm", name);
+    return batch_norm(b, norm, conv(b, name, x, 16, .kernel = kernel, .same = true));
+}
+
+/* What networks have: on the picture, where nothing is in blocks; two norms that are added; a sum that is not
+ * clipped, whose gradient both summands read; a norm first, and one whose output is read twice. */
+static graft_graph *build_groups(void)
+{
+    graft_builder b = {.status = GRAFT_OK, .size = SIDE};
+    assert_ok(graft_graph_create(&b.graph));
+    graft_output x = graft_build_input(&b);
+    x = relu6(&b, "picture_relu", add(&b, "picture_add", batch_norm(&b, "picture_norm", x), x));
+    x = relu(&b, "a_relu", conv_norm(&b, "a", x, 3));
+    x = add(&b, "two", conv_norm(&b, "b", x, 3), conv_norm(&b, "down", x, 1));
+    x = relu(&b, "two_relu", x);
+    x = relu(&b, "c_relu", add(&b, "c_add", x, conv_norm(&b, "c", x, 3)));
+    graft_output linear_sum = add(&b, "d_add", conv_norm(&b, "d", x, 1), x);
+    x = add(&b, "e_add", conv_norm(&b, "e", linear_sum, 3), linear_sum);
+    graft_output y = relu(&b, "first_relu", batch_norm(&b, "first_norm", x));
+    y = concat(&b, "cat", conv_norm(&b, "f", y, 3), x);
+    y = conv_norm(&b, "g", y, 1);
+    y = add(&b, "g_add", relu(&b, "g_relu", y), y);
+    y = add(&b, "h_add", sigmoid(&b, "h_sigmoid", conv_norm(&b, "h", y, 1)), y);
+    linear(&b, "fc", flatten(&b, "flat", global_average_pool(&b, "pool", y)), CLASSES);
+    assert_ok(b.status);
+    return b.graph;
+}
+
+static int steps_of(const graft_plan *plan, const char *node, graft_phase phase)
+{
+    int count = 0;
+    for (size_t i = 0; i < graft_plan_step_count(plan); i++) {
+        graft_plan_step step = graft_plan_step_at(plan, i);
+        count += step.phase == phase && !step.reorders && strcmp(step.node, node) == 0;
+    }
+    return count;
+}
+
+static void test_what_is_grouped(void **state)
+{
+    static const char *const members[] = {"a_relu", "two",   "two_relu", "c_relu",
+                                          "c_add",  "d_add", "e_add",    "first_relu"};
+    static const char *const others[] = {"g_relu", "g_add", "h_sigmoid", "h_add"};
+    rig r;
+    run u;
+    (void)state;
+    rig_open(&r, build_groups(), 2);
+    mark_all(r.graph, true);
+    run_open(&u, &r, PICTURES, true, true);
+    check_places(u.upper);
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
+        assert_int_equal(steps_of(u.upper, members[i], GRAFT_PHASE_FORWARD), 0);
+        assert_int_equal(steps_of(u.upper, members[i], GRAFT_PHASE_BACKWARD), 0);
+    }
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        assert_int_equal(steps_of(u.upper, others[i], GRAFT_PHASE_FORWARD), 1);
+    run_close(&u);
+    run_open(&u, &r, PICTURES, true, false);
+    assert_int_equal(steps_of(u.upper, "a_relu", GRAFT_PHASE_BACKWARD), 1); /* the convolution's group */
+    run_close(&u);
+    rig_close(&r);
+    check_groups(build_groups(), GRAPHS);
 }
 
 static void test_places_are_the_same_every_time(void **state)
@@ -456,6 +595,8 @@ int main(void)
         cmocka_unit_test(test_boundary_of_any_pattern),
         cmocka_unit_test(test_all_ways_of_running_agree),
         cmocka_unit_test(test_a_branch_that_ends_later),
+        cmocka_unit_test(test_groups_agree_with_their_members),
+        cmocka_unit_test(test_what_is_grouped),
         cmocka_unit_test(test_places_are_the_same_every_time),
         cmocka_unit_test(test_plans_share_a_workspace),
     };

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <math.h>
 
+#include "plain.h"
 #include "rig.h"
 #include "winograd.h"
 
@@ -167,36 +168,6 @@ static void test_evaluation_while_weights_change(void **state)
 
 /* ---- Kernels alone, with sizes that do not fill tiles ---- */
 
-typedef struct plain {
-    graft_shape shape;
-    float *values;
-} plain;
-
-/* Runs a kernel on row-major tensors, a slot each, and frees it. */
-static void run_on(graft_device *device, graft_kernel *kernel, plain *tensors)
-{
-    void *buffers[GRAFT_KERNEL_SLOTS] = {NULL}, *scratch = NULL;
-    const graft_layout *rows[GRAFT_KERNEL_SLOTS] = {NULL};
-    for (int i = 0; i < GRAFT_KERNEL_SLOTS; i++)
-        if (kernel->access[i] != GRAFT_UNUSED) {
-            assert_ok(graft_layout_plain(device, &tensors[i].shape, &rows[i]));
-            assert_ok(graft_allocate_aligned(&buffers[i], graft_layout_bytes(kernel->layouts[i])));
-            if (kernel->access[i] != GRAFT_WRITES)
-                assert_ok(
-                    graft_reorder_once(device, rows[i], tensors[i].values, kernel->layouts[i], buffers[i]));
-        }
-    assert_ok(graft_allocate_aligned(&scratch, kernel->scratch + 1));
-    assert_ok(graft_kernel_bind(kernel, buffers, scratch));
-    assert_ok(graft_kernel_run(kernel));
-    for (int i = 0; i < GRAFT_KERNEL_SLOTS; i++) {
-        if (kernel->access[i] > GRAFT_READS)
-            assert_ok(graft_reorder_once(device, kernel->layouts[i], buffers[i], rows[i], tensors[i].values));
-        free(buffers[i]);
-    }
-    free(scratch);
-    graft_kernel_free(kernel);
-}
-
 enum { TENSORS = 8 };
 typedef enum tensor { X, WEIGHT, BIAS, Y, Y_GRADIENT, X_GRADIENT, WEIGHT_GRADIENT, BIAS_GRADIENT } tensor;
 
@@ -226,11 +197,11 @@ static void compute_all(plain tensors[TENSORS], graft_device *device, const graf
                                          tensors[BIAS_GRADIENT]};
     assert_ok(graft_convolution_forward(&kernel, device, c, true, true, &relu6, 1, true));
     assert_true(graft_kernel_is_winograd(kernel) == (c->winograd && has_winograd()));
-    run_on(device, kernel, forward);
+    plain_run(device, kernel, forward);
     assert_ok(graft_convolution_backward_data(&kernel, device, c));
-    run_on(device, kernel, data);
+    plain_run(device, kernel, data);
     assert_ok(graft_convolution_backward_weights(&kernel, device, c, true));
-    run_on(device, kernel, weights);
+    plain_run(device, kernel, weights);
 }
 
 static void compare_methods(graft_device *device, graft_convolution c)

@@ -40,6 +40,9 @@ struct graft_op {
                                  int *shift);
     graft_status (*lower_affine_backward)(struct graft_lowering *lowering, const graft_node *node,
                                           int scale_gradient, int shift_gradient);
+    /* Batch norm: while it trains it may use the batch's statistics. It is then the head of a group: a
+     * residual and a clip behind it are its own, backward too. */
+    bool uses_statistics;
     /* A convolution that Winograd's method computes faster, and that oneDNN can compute so on this machine.
      */
     bool (*suits_winograd)(struct graft_lowering *lowering, const graft_node *node);

@@ -73,7 +73,7 @@ int64_t graft_layout_rows(const graft_layout *layout);
 
 /* ---- Kernels ---- */
 
-enum { GRAFT_KERNEL_SLOTS = 9 };
+enum { GRAFT_KERNEL_SLOTS = 10 };
 typedef enum graft_access { GRAFT_UNUSED = 0, GRAFT_READS, GRAFT_WRITES, GRAFT_UPDATES } graft_access;
 
 typedef struct graft_kernel graft_kernel;
@@ -237,6 +237,27 @@ graft_status graft_reorder_once(graft_device *device, const graft_layout *from, 
 graft_status graft_depthwise_backward_weights(graft_kernel **kernel, graft_device *device,
                                               const graft_convolution *shape, bool bias,
                                               const graft_layout *x);
+
+/* Batch norm with the batch's statistics and what stands behind it: y = clip(gamma (x - mean) / sqrt(variance
+ * + epsilon) + beta + residual). */
+typedef struct graft_batch_norm_form {
+    float epsilon;
+    bool residual;
+    const graft_post_op *clip; /* low <= 0 <= high; NULL: none */
+} graft_batch_norm_form;
+
+/* Whether a tensor lies so that these take it: f32, in blocks of 8 or 16 channels, or channels last that
+ * divide by 8. */
+bool graft_batch_norm_suits(const graft_layout *x);
+/* 0 x, 1 gamma, 2 beta, 3 mean, 4 variance (biased), 5 y, in place of 6 residual (with `residual`). `again`:
+ * mean and variance are given, and y has the same bits as when they were computed. */
+graft_status graft_batch_norm_group(graft_kernel **kernel, graft_device *device, const graft_layout *x,
+                                    const graft_batch_norm_form *form, bool again);
+/* 0 x, 1 gradient of y, 2 gamma, 3 mean, 4 variance, 5 gradient of x, 6 of gamma, 7 of beta. With a clip 8
+ * beta; with a clip and a residual 8 is y, and 9 the gradient of the residual, in place of 1; else 5 is in
+ * place of 1, and without a clip 1 is the residual's gradient. */
+graft_status graft_batch_norm_group_backward(graft_kernel **kernel, graft_device *device,
+                                             const graft_layout *x, const graft_batch_norm_form *form);
 
 /* Batch norm with running statistics as a factor and a summand: scale = gamma / sqrt(variance + epsilon),
  * shift = beta - mean scale. */

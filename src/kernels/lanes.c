@@ -36,6 +36,11 @@ static graft_lanes channels_last(const int64_t *dims, int64_t widest)
     };
 }
 
+bool graft_layout_has_lanes(const graft_layout *layout)
+{
+    return layout->form != dnnl_format_tag_undef;
+}
+
 graft_lanes graft_lanes_of(const graft_layout *layout, int64_t widest)
 {
     const int64_t *dims = layout->shape.dims;

@@ -16,6 +16,9 @@ typedef struct graft_lanes {
     int64_t sample, group, pixel;
 } graft_lanes;
 
+/* Whether it is one of graft_layout_like's forms of four dimensions. */
+bool graft_layout_has_lanes(const graft_layout *layout);
+
 /* `layout` is one of graft_layout_like's forms. `widest`: of a group where channels lie last. */
 graft_lanes graft_lanes_of(const graft_layout *layout, int64_t widest);
 

@@ -1,7 +1,8 @@
 /* Batch normalisation (Ioffe and Szegedy 2015, arXiv 1502.03167) over N, H and W of (N, C, H, W), or over N
  * of (N, C): y = gamma (x - mean) / sqrt(variance + epsilon) + beta. Frozen: running statistics. Trained: the
  * running statistics too (still), or the batch's, which then move the running ones. With running statistics
- * it is folded into the convolution or linear layer before it where there is one.
+ * it is folded into the convolution or linear layer before it where there is one; with the batch's it is the
+ * head of a group: a residual behind it and a clip (ReLU) are computed with it.
  */
 #include "ops/op.h"
 
@@ -112,14 +113,76 @@ out:
     return status;
 }
 
+/* What stands behind it in its group. */
+static graft_batch_norm_form form_of(graft_lowering *l, const graft_node *node)
+{
+    int count;
+    const graft_post_op *post_ops = graft_lowering_post_ops(l, node, &count);
+    return (graft_batch_norm_form){.epsilon = epsilon_of(node),
+                                   .residual = graft_lowering_residual(l, node) != GRAFT_NO_VALUE,
+                                   .clip = count > 0 ? post_ops : NULL};
+}
+
+/* One kernel does what the group does; else each of it has its own. */
+static bool is_one_kernel(graft_lowering *l, const graft_node *node)
+{
+    return !still(l, node) &&
+           graft_batch_norm_suits(graft_lowering_layout(l, graft_lowering_input(l, node, 0)));
+}
+
+static graft_status add_and_clip(graft_lowering *l, const graft_batch_norm_form *form, graft_value residual,
+                                 graft_value *y)
+{
+    graft_status status = GRAFT_OK;
+    graft_kernel *kernel;
+    const graft_layout *layout = graft_lowering_layout(l, *y);
+    if (form->residual) {
+        graft_value values[] = {*y, residual, GRAFT_NEW_VALUE};
+        GRAFT_TRY(graft_add(&kernel, graft_lowering_device(l), layout));
+        GRAFT_TRY(graft_lowering_emit(l, kernel, values));
+        *y = values[2];
+    }
+    if (form->clip) {
+        graft_value values[] = {*y, GRAFT_NEW_VALUE};
+        GRAFT_TRY(graft_elementwise_forward(&kernel, graft_lowering_device(l), layout, form->clip));
+        GRAFT_TRY(graft_lowering_emit(l, kernel, values));
+        *y = values[1];
+    }
+out:
+    return status;
+}
+
+/* values: x, gamma, beta, mean, variance, y, residual. */
+static graft_status emit_forward(graft_lowering *l, const graft_node *node, graft_value *values)
+{
+    graft_status status;
+    graft_batch_norm_form form = form_of(l, node);
+    const graft_layout *x = graft_lowering_layout(l, values[0]);
+    bool is_still = still(l, node), one = is_one_kernel(l, node);
+    graft_kernel *kernel;
+    if (one)
+        GRAFT_TRY(graft_batch_norm_group(&kernel, graft_lowering_device(l), x, &form, false));
+    else
+        GRAFT_TRY(graft_batch_norm_forward(&kernel, graft_lowering_device(l), x, form.epsilon, is_still,
+                                           !is_still));
+    GRAFT_TRY(graft_lowering_emit(l, kernel, values));
+    if (!one)
+        status = add_and_clip(l, &form, values[6], &values[5]);
+out:
+    return status;
+}
+
 static graft_status forward(graft_lowering *l, const graft_node *node)
 {
     graft_status status;
-    graft_value x = graft_lowering_input(l, node, 0);
-    graft_value values[] = {
-        x, GRAFT_NO_VALUE, GRAFT_NO_VALUE, GRAFT_NEW_VALUE, GRAFT_NEW_VALUE, GRAFT_NEW_VALUE};
+    graft_value values[] = {graft_lowering_input(l, node, 0),
+                            GRAFT_NO_VALUE,
+                            GRAFT_NO_VALUE,
+                            GRAFT_NEW_VALUE,
+                            GRAFT_NEW_VALUE,
+                            GRAFT_NEW_VALUE,
+                            graft_lowering_residual(l, node)};
     bool is_still = still(l, node);
-    graft_kernel *kernel;
     if (!is_still)
         GRAFT_TRY(check_count(l, node));
     GRAFT_TRY(graft_lowering_parameter(l, node, "weight", &values[1]));
@@ -128,9 +191,7 @@ static graft_status forward(graft_lowering *l, const graft_node *node)
         GRAFT_TRY(graft_lowering_parameter(l, node, "running_mean", &values[3]));
         GRAFT_TRY(graft_lowering_parameter(l, node, "running_var", &values[4]));
     }
-    GRAFT_TRY(graft_batch_norm_forward(&kernel, graft_lowering_device(l), graft_lowering_layout(l, x),
-                                       epsilon_of(node), is_still, !is_still));
-    GRAFT_TRY(graft_lowering_emit(l, kernel, values));
+    GRAFT_TRY(emit_forward(l, node, values));
     graft_lowering_set_output(l, node, values[5]);
     graft_lowering_save(l, node, SAVED_MEAN, values[3]);
     graft_lowering_save(l, node, SAVED_VARIANCE, values[4]);
@@ -140,11 +201,50 @@ out:
     return status;
 }
 
+/* From y's gradient to that of what was clipped, which is the residual's too. */
+static graft_status unclip(graft_lowering *l, const graft_node *node, const graft_post_op *clip,
+                           graft_value *gradient)
+{
+    graft_status status;
+    graft_value values[] = {graft_lowering_output(l, node), *gradient, GRAFT_NEW_VALUE};
+    graft_kernel *kernel;
+    GRAFT_TRY(graft_elementwise_backward(&kernel, graft_lowering_device(l),
+                                         graft_lowering_layout(l, values[0]), clip));
+    GRAFT_TRY(graft_lowering_emit(l, kernel, values));
+    *gradient = values[2];
+out:
+    return status;
+}
+
+/* values: x, gradient of y, gamma, mean, variance, gradient of x, of gamma, of beta; then beta, or y where
+ * what the clip let through is seen in it, and the gradient of what was clipped, which goes to values[1]. */
+static graft_status emit_backward(graft_lowering *l, const graft_node *node, graft_value *values)
+{
+    graft_status status;
+    graft_batch_norm_form form = form_of(l, node);
+    const graft_layout *x = graft_lowering_layout(l, values[0]);
+    bool one = is_one_kernel(l, node);
+    graft_kernel *kernel;
+    if (one && form.clip && form.residual)
+        values[8] = graft_lowering_output(l, node);
+    if (!one && form.clip)
+        GRAFT_TRY(unclip(l, node, form.clip, &values[1]));
+    if (one)
+        GRAFT_TRY(graft_batch_norm_group_backward(&kernel, graft_lowering_device(l), x, &form));
+    else
+        GRAFT_TRY(
+            graft_batch_norm_backward(&kernel, graft_lowering_device(l), x, form.epsilon, still(l, node)));
+    GRAFT_TRY(graft_lowering_emit(l, kernel, values));
+    if (one && form.clip && form.residual)
+        values[1] = values[9];
+out:
+    return status;
+}
+
 static graft_status backward(graft_lowering *l, const graft_node *node)
 {
     graft_status status;
-    graft_value x = graft_lowering_input(l, node, 0);
-    graft_value values[] = {x,
+    graft_value values[] = {graft_lowering_input(l, node, 0),
                             graft_lowering_gradient(l, node),
                             GRAFT_NO_VALUE,
                             graft_lowering_saved(l, node, SAVED_MEAN),
@@ -152,13 +252,14 @@ static graft_status backward(graft_lowering *l, const graft_node *node)
                             GRAFT_NEW_VALUE,
                             GRAFT_NEW_VALUE,
                             GRAFT_NEW_VALUE,
-                            GRAFT_NO_VALUE};
-    graft_kernel *kernel;
+                            GRAFT_NO_VALUE,
+                            GRAFT_NEW_VALUE};
     GRAFT_TRY(graft_lowering_parameter(l, node, "weight", &values[2]));
     GRAFT_TRY(graft_lowering_parameter(l, node, "bias", &values[8]));
-    GRAFT_TRY(graft_batch_norm_backward(&kernel, graft_lowering_device(l), graft_lowering_layout(l, x),
-                                        epsilon_of(node), still(l, node)));
-    GRAFT_TRY(graft_lowering_emit(l, kernel, values));
+    GRAFT_TRY(emit_backward(l, node, values));
+    if (graft_lowering_residual(l, node) != GRAFT_NO_VALUE &&
+        graft_lowering_wants_gradient(l, node, GRAFT_RESIDUAL))
+        GRAFT_TRY(graft_lowering_add_gradient(l, node, GRAFT_RESIDUAL, values[1]));
     if (graft_lowering_trains(l, node)) {
         GRAFT_TRY(graft_lowering_add_parameter_gradient(l, node, "weight", values[6]));
         GRAFT_TRY(graft_lowering_add_parameter_gradient(l, node, "bias", values[7]));
@@ -178,6 +279,7 @@ const graft_op graft_op_batch_norm = {
     .forward = forward,
     .backward = backward,
     .affine = affine,
+    .uses_statistics = true,
     .lower_affine = lower_affine,
     .lower_affine_backward = lower_affine_backward,
 };

@@ -37,7 +37,7 @@ const graft_drop_source *graft_lowering_drop_source(const graft_lowering *loweri
 graft_shape graft_lowering_shape(const graft_lowering *lowering, const graft_node *node);
 graft_shape graft_lowering_input_shape(const graft_lowering *lowering, const graft_node *node, int input);
 
-/* Forward values: an input's, and (in backward) the node's own output. */
+/* Forward values: an input's, and (in backward) the output of the node's group. */
 graft_value graft_lowering_input(graft_lowering *lowering, const graft_node *node, int input);
 graft_value graft_lowering_output(graft_lowering *lowering, const graft_node *node);
 void graft_lowering_set_output(graft_lowering *lowering, const graft_node *node, graft_value value);
@@ -71,8 +71,11 @@ graft_status graft_lowering_relabel(graft_lowering *lowering, graft_value value,
                                     graft_value *out);
 
 /* Backward. */
-graft_value graft_lowering_gradient(graft_lowering *lowering, const graft_node *node); /* of the output */
-/* Input `input` is to get a gradient; in a plan without a backward none is. */
+/* Of the output; of the group's, where the node is to go back through all of it: batch norm's. */
+graft_value graft_lowering_gradient(graft_lowering *lowering, const graft_node *node);
+/* Input `input` is to get a gradient, or the residual of the node's group; in a plan without a backward none
+ * is. */
+enum { GRAFT_RESIDUAL = -1 };
 bool graft_lowering_wants_gradient(const graft_lowering *lowering, const graft_node *node, int input);
 graft_status graft_lowering_add_gradient(graft_lowering *lowering, const graft_node *node, int input,
                                          graft_value gradient);

@@ -194,10 +194,11 @@ static graft_status lower_backward(graft_lowering *l)
     graft_status status = GRAFT_OK;
     l->phase = GRAFT_PHASE_BACKWARD;
     for (size_t i = graph->count; i-- > 1 && status == GRAFT_OK;) {
-        const graft_node *node = &graph->nodes[i];
+        const graft_group *group = &l->groups[l->groups[i].anchor];
         if (!l->in_part[i] || !l->needs_gradient[i] || l->gradient[i] == GRAFT_NO_VALUE)
             continue;
-        l->node = (int)i;
+        const graft_node *node = &graph->nodes[group->whole ? group->anchor : (int)i];
+        l->node = node->index;
         status = l->groups[i].folded ? graft_lowering_add_gradient(l, node, 0, l->gradient[i])
                                      : node->op->backward(l, node);
         if (status != GRAFT_OK)

@@ -1,4 +1,4 @@
-/* Which nodes become one kernel. Greedy, from each convolution along its only consumer. */
+/* Which nodes become one kernel. Greedy, from each anchor along its only consumer. */
 #include "plan/group.h"
 
 #include "graph/op.h"
@@ -62,9 +62,12 @@ static bool may_overwrite(const search *s, const graft_group *group, int index, 
     return s->in_part[index] && !s->visible[index] && !may_share_bytes(&nodes[index]);
 }
 
-/* `group` may grow to node `last`: what it reads then was not overwritten by another group before. */
+/* `group` may grow to node `last`: what it reads then was not overwritten by another group before. With a
+ * backward nothing is. */
 static bool may_wait(const search *s, const graft_group *group, int last)
 {
+    if (s->training)
+        return true;
     for (size_t i = 0; i < s->graph->count; i++) {
         const graft_group *other = &s->groups[i];
         if (other->anchor == (int)i && other != group && other->residual >= 0 && other->last < last &&
@@ -74,11 +77,16 @@ static bool may_wait(const search *s, const graft_group *group, int last)
     return true;
 }
 
+static bool uses_statistics(const search *s, const graft_node *node)
+{
+    return s->training && s->moves_statistics && node->trains && node->op->uses_statistics;
+}
+
 static bool fold_affine(graft_group *group, const search *s, const graft_node *node)
 {
     const graft_node *anchor = &s->graph->nodes[group->anchor];
-    bool moves = s->training && s->moves_statistics && node->trains, live = node->trains || anchor->trains;
-    if (!node->op->affine || moves || !anchor->op->absorbs_affine || group->affine >= 0 ||
+    bool live = node->trains || anchor->trains;
+    if (!node->op->affine || uses_statistics(s, node) || !anchor->op->absorbs_affine || group->affine >= 0 ||
         group->residual >= 0 || group->post_count > 0 || (live && !node->op->lower_affine))
         return false;
     group->affine = node->index;
@@ -92,13 +100,13 @@ static bool is_identity(const search *s, const graft_node *node)
     return node->op->identity_unless_trained && !s->training;
 }
 
-/* Only without a backward, which may need the summand that is overwritten. */
+/* With a backward, which may need the summand, only by what does not overwrite it. */
 static bool fuse_residual(graft_group *group, const search *s, const graft_node *node, int from)
 {
-    if (!node->op->is_sum || s->training || group->residual >= 0 || group->post_count > 0)
+    if (!node->op->is_sum || s->training != group->whole || group->residual >= 0 || group->post_count > 0)
         return false;
     int other = node->inputs[0] == from ? node->inputs[1] : node->inputs[0];
-    if (other == from || !may_overwrite(s, group, other, node->index))
+    if (other == from || (!group->whole && !may_overwrite(s, group, other, node->index)))
         return false;
     group->residual = other;
     return true;
@@ -111,6 +119,8 @@ static bool fuse_post_op(graft_group *group, const search *s, const graft_node *
     if (!node->op->post_op || group->post_count == (s->training ? 1 : GRAFT_GROUP_POST_OPS))
         return false;
     if (!node->op->post_op(node, &function) || (s->training && !graft_function_reads_output(&function)))
+        return false;
+    if (group->whole && function.function != GRAFT_CLIP)
         return false;
     group->post_ops[group->post_count++] = function;
     return true;
@@ -140,7 +150,11 @@ void graft_group_nodes(graft_group *groups, const graft_graph *graph, const bool
     search s = {groups, graph, in_part, visible, training, moves_statistics};
     for (size_t i = 0; i < graph->count; i++)
         groups[i] = (graft_group){.anchor = (int)i, .last = (int)i, .affine = -1, .residual = -1};
-    for (size_t i = 0; i < graph->count; i++)
-        if (in_part[i] && groups[i].anchor == (int)i && graph->nodes[i].op->takes_post_ops)
+    for (size_t i = 0; i < graph->count; i++) {
+        if (!in_part[i] || groups[i].anchor != (int)i)
+            continue;
+        groups[i].whole = uses_statistics(&s, &graph->nodes[i]);
+        if (groups[i].whole || graph->nodes[i].op->takes_post_ops)
             grow(&s, (int)i);
+    }
 }

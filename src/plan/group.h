@@ -1,5 +1,6 @@
 /* Groups: a convolution with what it can do as it writes. An affine behind it is folded into its weights, a
- * residual is added onto the other summand, element-wise functions are applied. */
+ * residual is added onto the other summand, element-wise functions are applied. And a batch norm that uses
+ * the batch's statistics, with a residual, which it reads only, and a clip behind it. */
 #ifndef GRAFT_PLAN_GROUP_H
 #define GRAFT_PLAN_GROUP_H
 
@@ -17,6 +18,7 @@ typedef struct graft_group {
     int post_count;
     graft_post_op post_ops[GRAFT_GROUP_POST_OPS];
     bool folded; /* member: backward passes its gradient through unchanged */
+    bool whole;  /* anchor: its backward, at the last member's place, is that of all members */
 } graft_group;
 
 /* groups[i] for each node. in_part[i]: the plan computes the node; visible[i]: its output is wanted itself;

@@ -64,12 +64,12 @@ graft_value graft_lowering_input(graft_lowering *l, const graft_node *node, int 
     return l->forward[node->inputs[input]];
 }
 
+/* A group's output is its last member's; what lies between was never written. */
 graft_value graft_lowering_output(graft_lowering *l, const graft_node *node)
 {
-    return l->forward[node->index];
+    return l->forward[l->groups[node->index].last];
 }
 
-/* A group's output is its last member's; what lies between was never written. */
 void graft_lowering_set_output(graft_lowering *l, const graft_node *node, graft_value v)
 {
     l->forward[l->groups[node->index].last] = v;
@@ -272,19 +272,25 @@ graft_status graft_lowering_emit(graft_lowering *l, graft_kernel *kernel, graft_
 
 graft_value graft_lowering_gradient(graft_lowering *l, const graft_node *node)
 {
-    return l->gradient[node->index];
+    const graft_group *group = &l->groups[node->index];
+    return l->gradient[group->whole ? group->last : node->index];
+}
+
+static int source_of(const graft_lowering *l, const graft_node *node, int input)
+{
+    return input == GRAFT_RESIDUAL ? l->groups[node->index].residual : node->inputs[input];
 }
 
 bool graft_lowering_wants_gradient(const graft_lowering *l, const graft_node *node, int input)
 {
-    return l->needs_gradient[node->inputs[input]];
+    return l->needs_gradient[source_of(l, node, input)];
 }
 
 graft_status graft_lowering_add_gradient(graft_lowering *l, const graft_node *node, int input,
                                          graft_value gradient)
 {
     graft_status status;
-    graft_value *sum = &l->gradient[node->inputs[input]];
+    graft_value *sum = &l->gradient[source_of(l, node, input)];
     if (*sum == GRAFT_NO_VALUE) {
         *sum = gradient;
         return GRAFT_OK;
