@@ -11,6 +11,8 @@
 #include <cmocka.h>
 #include <math.h>
 
+#include <graft/plan.h>
+
 #include "asserts.h"
 #include "tiny.h"
 
@@ -422,6 +424,25 @@ static void test_evaluation_with_any_batch(void **state)
 }
 
 /* What crosses the cut is the same to the bit, whatever slice it is computed in: it may be kept. */
+static int evaluation_batch(const char *trains)
+{
+    graft_executor *e = plain_executor(trains, BATCH);
+    graft_step_info step = {.part = ""};
+    for (size_t i = 0; i < graft_executor_step_count(e) && strcmp(step.part, "evaluation") != 0; i++)
+        graft_executor_step_info(e, i, &step);
+    int batch = strcmp(step.part, "evaluation") == 0 ? step.batch : 0;
+    graft_executor_free(e);
+    return batch;
+}
+
+/* Linear layers read their weights once for many rows; what convolves keeps to a slice. */
+static void test_rows_of_an_evaluation(void **state)
+{
+    (void)state;
+    assert_int_equal(evaluation_batch("_fc"), GRAFT_LIGHT_ROWS);
+    assert_int_equal(evaluation_batch("*"), GRAFT_SLICE);
+}
+
 static void test_the_backbone_has_no_neighbours(void **state)
 {
     static const char *const trains[] = {"_fc", "_conv_head"};
@@ -875,6 +896,7 @@ int main(void)
         cmocka_unit_test(test_backward_and_step_as_one),
         cmocka_unit_test(test_rates_can_be_set),
         cmocka_unit_test(test_evaluation_with_any_batch),
+        cmocka_unit_test(test_rows_of_an_evaluation),
         cmocka_unit_test(test_the_backbone_has_no_neighbours),
         cmocka_unit_test(test_predict_equals_forward),
         cmocka_unit_test(test_evaluation_follows_training),

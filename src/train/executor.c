@@ -77,6 +77,15 @@ out:
 
 /* ---- The cut ---- */
 
+static void set_up_rows(graft_executor *e)
+{
+    e->upper = !graft_graph_logits(e->model->state.graph)->backbone;
+    bool light = e->upper && !graft_executor_convolves(e, GRAFT_PLAN_UPPER);
+    e->slice = GRAFT_SLICE;
+    e->rows = light ? GRAFT_LIGHT_ROWS : GRAFT_SLICE;
+    e->capacity = e->options.batch > e->rows ? e->options.batch : e->rows;
+}
+
 static graft_status set_up_cut(graft_executor *e)
 {
     graft_status status;
@@ -88,7 +97,6 @@ static graft_status set_up_cut(graft_executor *e)
             e->cuts[e->cut_count++] = (graft_cut){(int)i, count, NULL};
             e->row += count;
         }
-    e->upper = !graft_graph_logits(graph)->backbone;
     for (int i = 0; i < e->cut_count; i++) {
         size_t bytes = sizeof(float) * e->cuts[i].count * (size_t)e->capacity;
         GRAFT_TRY(graft_allocate_aligned(&e->cuts[i].feed, bytes));
@@ -203,13 +211,12 @@ graft_status graft_executor_create_with(graft_executor **out, graft_model *model
     e->options = *options;
     if (options->threads == GRAFT_AUTO)
         e->options.threads = graft_cores();
-    e->slice = GRAFT_SLICE;
-    e->capacity = options->batch > GRAFT_SLICE ? options->batch : GRAFT_SLICE;
     e->training = options->batch > 0;
     e->fresh = true;
     e->fused = options->fuse_step && options->clip <= 0.0F && !options->optimizer.nesterov;
     e->drops.seed = options->seed;
     GRAFT_TRY(take_model(e, model, features));
+    set_up_rows(e);
     GRAFT_TRY(graft_device_create(&e->device, e->options.threads));
     GRAFT_TRY(set_up_gram(e));
     GRAFT_TRY(set_up_trained(e));

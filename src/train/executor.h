@@ -11,6 +11,9 @@
 
 /* The backbone's batch: fixed, so that what it computes for a picture does not depend on its neighbours. */
 enum { GRAFT_SLICE = 8 };
+/* Rows that go through the upper part at once when it is only evaluated and convolves nothing: what reads its
+ * weights reads them once for all of them. Otherwise a slice, whose tensors are large. */
+enum { GRAFT_LIGHT_ROWS = 32 };
 
 /* In the Gram form what trains of a weight is not that tensor itself. */
 typedef enum graft_gram_role { GRAFT_GRAM_NONE = 0, GRAFT_GRAM_A, GRAFT_GRAM_C } graft_gram_role;
@@ -67,8 +70,9 @@ struct graft_executor {
     int capacity;             /* rows of the feeds */
     bool upper;               /* something is above the cut */
     graft_features *features; /* NULL: nothing is kept */
-    int slice;
-    graft_dtype precision; /* of the backbone */
+    int slice;                /* pictures that go through the backbone at once */
+    int rows;                 /* through the upper part in evaluation */
+    graft_dtype precision;    /* of the backbone */
     bool training;
     graft_plan *current; /* of the last training batch, unless the stage is NONE */
     graft_stage stage;
@@ -108,6 +112,8 @@ graft_status graft_executor_begin(graft_executor *executor);
 /* The values or the gradient of what trains, row-major; of the Gram form's A, the weight's. */
 graft_status graft_executor_read_trained(const graft_executor *executor, const graft_trained *trained,
                                          bool gradient, float *out);
+/* A part of the model has convolutions. */
+bool graft_executor_convolves(const graft_executor *executor, graft_plan_part part);
 /* What the upper plans run over. */
 const graft_graph *graft_executor_upper_graph(const graft_executor *executor);
 graft_plan_tensor *graft_executor_upper_tensors(const graft_executor *executor);

@@ -197,8 +197,8 @@ out:
     return status;
 }
 
-static graft_status evaluate_slice(graft_executor *e, const graft_batch *batch, int from, int count,
-                                   graft_plan *upper)
+static graft_status evaluate_rows(graft_executor *e, const graft_batch *batch, int from, int count,
+                                  graft_plan *upper)
 {
     graft_status status;
     size_t classes = e->model->class_count;
@@ -223,10 +223,10 @@ static graft_status forward_evaluation(graft_executor *e, const graft_batch *bat
         e->logit_rows = (size_t)batch->count;
     }
     if (e->upper)
-        GRAFT_TRY(graft_executor_plan(e, GRAFT_PLAN_UPPER, false, e->slice, &upper));
-    for (int from = 0; from < batch->count; from += e->slice) {
+        GRAFT_TRY(graft_executor_plan(e, GRAFT_PLAN_UPPER, false, e->rows, &upper));
+    for (int from = 0; from < batch->count; from += e->rows) {
         int left = batch->count - from;
-        GRAFT_TRY(evaluate_slice(e, batch, from, left < e->slice ? left : e->slice, upper));
+        GRAFT_TRY(evaluate_rows(e, batch, from, left < e->rows ? left : e->rows, upper));
     }
 out:
     return status;

@@ -114,7 +114,7 @@ out:
     return status;
 }
 
-static bool has_convolutions(const graft_executor *e, graft_plan_part part)
+bool graft_executor_convolves(const graft_executor *e, graft_plan_part part)
 {
     const graft_graph *graph = e->model->state.graph;
     for (size_t i = 0; i < graph->count; i++)
@@ -161,10 +161,10 @@ out:
 graft_status graft_executor_measure(graft_executor *e)
 {
     graft_status status = GRAFT_OK;
-    if (e->options.kernels == GRAFT_KERNELS_MEASURE && has_convolutions(e, GRAFT_PLAN_BACKBONE))
+    if (e->options.kernels == GRAFT_KERNELS_MEASURE && graft_executor_convolves(e, GRAFT_PLAN_BACKBONE))
         GRAFT_TRY(measure_backbone(e));
     if (e->options.training_kernels == GRAFT_KERNELS_MEASURE && e->options.batch > 0 &&
-        has_convolutions(e, GRAFT_PLAN_UPPER))
+        graft_executor_convolves(e, GRAFT_PLAN_UPPER))
         GRAFT_TRY(measure_training(e));
 out:
     return status;
@@ -188,7 +188,7 @@ graft_status graft_executor_compile(graft_executor *e)
     GRAFT_TRY(graft_executor_plan(e, GRAFT_PLAN_BACKBONE, false, e->slice, &plan));
     if (e->upper) {
         const graft_plan_entry entry = {training, GRAFT_PLAN_UPPER, true, e->options.batch};
-        GRAFT_TRY(graft_executor_plan(e, GRAFT_PLAN_UPPER, false, e->slice, &plan));
+        GRAFT_TRY(graft_executor_plan(e, GRAFT_PLAN_UPPER, false, e->rows, &plan));
         training = NULL;
         status = add_plan(e, &entry);
     }

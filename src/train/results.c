@@ -281,14 +281,16 @@ graft_status graft_executor_score(graft_executor *e, const graft_picture *pictur
     const request asked = {pictures, count};
     size_t each = (size_t)e->model->transform.crop * (size_t)e->model->transform.crop * 3;
     bool training = e->training;
-    int slice = e->slice;
+    int slice = e->slice, upper_rows = e->rows;
     graft_executor_eval(e);
-    e->slice = count == 1 ? 1 : slice; /* one picture does not pay for a whole slice */
+    if (count == 1) /* one picture does not pay for a whole slice */
+        e->slice = e->rows = 1;
     GRAFT_TRY(graft_allocate(&pixels, GRAFT_SLICE, each));
     for (size_t i = 0; i < count; i += GRAFT_SLICE)
         GRAFT_TRY(score_slice(e, &asked, i, pixels, logits + i * e->model->class_count));
 out:
     e->slice = slice;
+    e->rows = upper_rows;
     e->training = training;
     free(pixels);
     return status;

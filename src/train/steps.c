@@ -12,12 +12,12 @@ graft_status graft_executor_plan_prediction(graft_executor *e)
 {
     graft_status status = GRAFT_OK;
     graft_plan *plan;
-    const int batches[] = {1, e->slice};
+    const int slices[] = {1, e->slice}, rows[] = {1, e->rows};
     graft_device_enter(e->device);
     for (int i = 0; i < 2; i++) {
-        GRAFT_TRY(graft_executor_plan(e, GRAFT_PLAN_BACKBONE, false, batches[i], &plan));
+        GRAFT_TRY(graft_executor_plan(e, GRAFT_PLAN_BACKBONE, false, slices[i], &plan));
         if (e->upper)
-            GRAFT_TRY(graft_executor_plan(e, GRAFT_PLAN_UPPER, false, batches[i], &plan));
+            GRAFT_TRY(graft_executor_plan(e, GRAFT_PLAN_UPPER, false, rows[i], &plan));
     }
 out:
     return status;
