@@ -6,7 +6,7 @@
 #include "kernels/host/winograd.h"
 #include "kernels/kernel.h"
 
-enum { GRAFT_WINOGRAD_SHARED = 24 << 20 }; /* bytes of a chunk that all threads work on */
+enum { GRAFT_WINOGRAD_SHARED = 32 << 20 }; /* bytes of a chunk that all threads work on */
 
 typedef struct graft_winograd_frame {
     const graft_winograd_code *code;

@@ -8,6 +8,7 @@
 #define INLINE static inline __attribute__((always_inline))
 
 enum { POINTS = 6, TILE = GRAFT_WINOGRAD_TILE, WINDOW = 3 };
+enum { AHEAD = 16 }; /* channels, of which weights are fetched before they are wanted */
 
 typedef float lanes __attribute__((vector_size(LANES * sizeof(float)), aligned(sizeof(float))));
 
@@ -145,6 +146,8 @@ INLINE void multiply_block(float *products, const float *inputs, const float *we
     for (int64_t from = 0; from < channels_in; from += LANES, inputs += ROWS * LANES)
         for (int64_t lane = 0; lane < LANES; lane++, weights += groups * LANES) {
             lanes first = at(weights), second = groups > 1 ? at(weights + LANES) : first;
+            for (int i = 0; i < groups; i++)
+                __builtin_prefetch(weights + (AHEAD * groups + i) * LANES);
             for (int row = 0; row < ROWS; row++) {
                 float input = inputs[row * LANES + lane];
                 sums[0][row] += input * first;
