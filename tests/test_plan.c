@@ -529,6 +529,60 @@ static void test_what_is_grouped(void **state)
     check_groups(build_groups(), GRAPHS);
 }
 
+/* The number of the one step of a node whose kernel is `implementation`; -1: there is none. */
+static int step_by(const graft_plan *plan, const char *node, const char *implementation)
+{
+    int found = -1;
+    for (size_t i = 0; i < graft_plan_step_count(plan); i++) {
+        graft_plan_step step = graft_plan_step_at(plan, i);
+        if (strcmp(step.node, node) != 0 || strcmp(step.implementation, implementation) != 0)
+            continue;
+        assert_int_equal(found, -1);
+        found = (int)i;
+    }
+    return found;
+}
+
+static int last_reader(const graft_plan *plan, graft_value v)
+{
+    int last = -1;
+    for (size_t i = 0; i < plan->step_count; i++)
+        for (int slot = 0; slot < GRAFT_KERNEL_SLOTS; slot++)
+            if (plan->steps[i].kernel->access[slot] == GRAFT_READS && plan->steps[i].values[slot] == v)
+                last = (int)i;
+    return last;
+}
+
+/* Of two readers one copy; none where nothing reads it (a concat alone, or a ReLU, does), or where there is a
+ * residual. */
+static void test_what_backward_makes_again(void **state)
+{
+    static const char *const made[] = {"a_norm", "first_norm"};
+    static const char *const not_made[] = {"picture_norm", "b_norm", "c_norm", "f_norm", "g_norm"};
+    enum { Y = 5 };
+    rig r;
+    run u;
+    (void)state;
+    rig_open(&r, build_groups(), 2);
+    mark_all(r.graph, true);
+    run_open(&u, &r, PICTURES, true, true);
+    const graft_plan *plan = u.upper;
+    for (size_t i = 0; i < sizeof made / sizeof *made; i++) {
+        int forward = step_by(plan, made[i], "host:batch_norm");
+        int again = step_by(plan, made[i], "host:batch_norm_again");
+        if (forward < 0)
+            continue; /* a processor without AVX2 */
+        assert_int_equal(plan->steps[last_reader(plan, plan->steps[forward].values[Y])].phase,
+                         GRAFT_PHASE_FORWARD);
+        assert_true(again > forward && plan->steps[again].phase == GRAFT_PHASE_BACKWARD);
+        assert_true(last_reader(plan, plan->steps[again].values[Y]) > again);
+    }
+    for (size_t i = 0; i < sizeof not_made / sizeof *not_made; i++)
+        assert_int_equal(step_by(plan, not_made[i], "host:batch_norm_again"), -1);
+    run_close(&u);
+    rig_close(&r);
+}
+
 static void test_places_are_the_same_every_time(void **state)
 {
     (void)state;
@@ -597,6 +651,7 @@ int main(void)
         cmocka_unit_test(test_a_branch_that_ends_later),
         cmocka_unit_test(test_groups_agree_with_their_members),
         cmocka_unit_test(test_what_is_grouped),
+        cmocka_unit_test(test_what_backward_makes_again),
         cmocka_unit_test(test_places_are_the_same_every_time),
         cmocka_unit_test(test_plans_share_a_workspace),
     };

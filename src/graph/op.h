@@ -43,6 +43,8 @@ struct graft_op {
     /* Batch norm: while it trains it may use the batch's statistics. It is then the head of a group: a
      * residual and a clip behind it are its own, backward too. */
     bool uses_statistics;
+    /* In backward: emits what makes the group's output again, for a node that forgot it in forward. */
+    graft_status (*again)(struct graft_lowering *lowering, const graft_node *node, int *out);
     /* A convolution that Winograd's method computes faster, and that oneDNN can compute so on this machine.
      */
     bool (*suits_winograd)(struct graft_lowering *lowering, const graft_node *node);

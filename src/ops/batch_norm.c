@@ -172,6 +172,35 @@ out:
     return status;
 }
 
+/* x and the statistics are kept anyway, so y need not be: it costs one walk to make it again. With a residual
+ * it would cost more, and y is kept for the clip; what is read from outside is there anyway. */
+static bool is_forgotten(graft_lowering *l, const graft_node *node)
+{
+    return is_one_kernel(l, node) && graft_lowering_residual(l, node) == GRAFT_NO_VALUE &&
+           !graft_lowering_leaves(l, node);
+}
+
+static graft_status again(graft_lowering *l, const graft_node *node, graft_value *y)
+{
+    graft_status status;
+    graft_batch_norm_form form = form_of(l, node);
+    graft_value values[] = {graft_lowering_input(l, node, 0),
+                            GRAFT_NO_VALUE,
+                            GRAFT_NO_VALUE,
+                            graft_lowering_saved(l, node, SAVED_MEAN),
+                            graft_lowering_saved(l, node, SAVED_VARIANCE),
+                            GRAFT_NEW_VALUE};
+    graft_kernel *kernel;
+    GRAFT_TRY(graft_lowering_parameter(l, node, "weight", &values[1]));
+    GRAFT_TRY(graft_lowering_parameter(l, node, "bias", &values[2]));
+    GRAFT_TRY(graft_batch_norm_group(&kernel, graft_lowering_device(l), graft_lowering_layout(l, values[0]),
+                                     &form, true));
+    GRAFT_TRY(graft_lowering_emit(l, kernel, values));
+    *y = values[5];
+out:
+    return status;
+}
+
 static graft_status forward(graft_lowering *l, const graft_node *node)
 {
     graft_status status;
@@ -195,6 +224,8 @@ static graft_status forward(graft_lowering *l, const graft_node *node)
     graft_lowering_set_output(l, node, values[5]);
     graft_lowering_save(l, node, SAVED_MEAN, values[3]);
     graft_lowering_save(l, node, SAVED_VARIANCE, values[4]);
+    if (is_forgotten(l, node))
+        graft_lowering_forget(l, node);
     if (!is_still)
         GRAFT_TRY(move_statistics(l, node, values[3], values[4]));
 out:
@@ -280,6 +311,7 @@ const graft_op graft_op_batch_norm = {
     .backward = backward,
     .affine = affine,
     .uses_statistics = true,
+    .again = again,
     .lower_affine = lower_affine,
     .lower_affine_backward = lower_affine_backward,
 };

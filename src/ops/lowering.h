@@ -41,6 +41,8 @@ graft_shape graft_lowering_input_shape(const graft_lowering *lowering, const gra
 graft_value graft_lowering_input(graft_lowering *lowering, const graft_node *node, int input);
 graft_value graft_lowering_output(graft_lowering *lowering, const graft_node *node);
 void graft_lowering_set_output(graft_lowering *lowering, const graft_node *node, graft_value value);
+/* Backward is to make the group's output again, by the operator's `again`, instead of keeping it. */
+void graft_lowering_forget(graft_lowering *lowering, const graft_node *node);
 const graft_layout *graft_lowering_layout(const graft_lowering *lowering, graft_value value);
 
 /* A parameter, folded where the node's group says so. */

@@ -18,10 +18,11 @@ static graft_status allocate_state(graft_lowering *l)
     GRAFT_TRY(GRAFT_NEW_ARRAY(&l->groups, count));
     GRAFT_TRY(GRAFT_NEW_ARRAY(&l->forward, count));
     GRAFT_TRY(GRAFT_NEW_ARRAY(&l->gradient, count));
+    GRAFT_TRY(GRAFT_NEW_ARRAY(&l->again, count));
     GRAFT_TRY(GRAFT_NEW_ARRAY(&l->folds, count));
     GRAFT_TRY(GRAFT_NEW_ARRAY(&l->saved, count * SAVED_SLOTS));
     for (size_t i = 0; i < count; i++)
-        l->forward[i] = l->gradient[i] = GRAFT_NO_VALUE;
+        l->forward[i] = l->gradient[i] = l->again[i] = GRAFT_NO_VALUE;
 out:
     return status;
 }
@@ -34,6 +35,7 @@ static void free_state(graft_lowering *l)
     free(l->groups);
     free(l->forward);
     free(l->gradient);
+    free(l->again);
     free(l->folds);
     free(l->saved);
     free(l->copies);

@@ -73,6 +73,8 @@ struct graft_lowering {
     graft_group *groups;
     graft_value *forward;  /* [node] */
     graft_value *gradient; /* [node] */
+    graft_value *again;    /* [node] its group's output as backward made it; GRAFT_NEW_VALUE: not yet made;
+                              GRAFT_NO_VALUE: it is kept */
     live_fold *folds;      /* [node] */
     graft_value *saved;    /* [node * SAVED_SLOTS + slot] */
     copy_of *copies;       /* reorders that exist already */
@@ -94,6 +96,9 @@ graft_status graft_lowering_folded(graft_lowering *l, const graft_node *node, co
                                    live_fold **out);
 graft_status graft_lowering_unfold(graft_lowering *l, const graft_node *node, graft_value weight_gradient,
                                    graft_value bias_gradient);
+/* What a kernel of this layout reads in place of v: itself, or made again. A value that would be brought to
+ * another layout is kept: the copy may exist already. */
+graft_status graft_lowering_recall(graft_lowering *l, const graft_layout *layout, graft_value *v);
 /* One candidate: compiled by this method, its constants not filled. GRAFT_EUNSUPPORTED: nothing in it would
  * be by Winograd's method. */
 graft_status graft_plan_compile_as(graft_plan **plan, const graft_plan_request *request,

@@ -237,12 +237,14 @@ out:
 
 static graft_status prepare_slot(graft_lowering *l, const graft_kernel *kernel, int slot, graft_value *v)
 {
+    graft_status status;
     const graft_layout *layout = kernel->layouts[slot];
     switch (kernel->access[slot]) {
     case GRAFT_UNUSED:
         return GRAFT_OK;
     case GRAFT_READS:
-        return graft_lowering_reorder(l, *v, layout, v);
+        status = graft_lowering_recall(l, layout, v);
+        return status == GRAFT_OK ? graft_lowering_reorder(l, *v, layout, v) : status;
     case GRAFT_UPDATES:
         return prepare_update(l, layout, v);
     case GRAFT_WRITES:
