@@ -166,6 +166,63 @@ static void test_evaluation_while_weights_change(void **state)
     rig_close(&r);
 }
 
+/* ---- Pools of squares ---- */
+
+enum { ODD_SIDE = 30 };
+
+/* As VGG has it: a convolution that Winograd's method does not suit and one that it does, before a pool each,
+ * the second over 15 x 15 pixels. */
+static graft_graph *build_pools(void)
+{
+    graft_builder builder = {.size = ODD_SIDE}, *b = &builder;
+    assert_ok(graft_graph_create(&b->graph));
+    graft_output x = graft_build_input(b);
+    x = relu(b, "stem_relu", conv(b, "stem", x, 64, .kernel = 3, .padding = 1, .bias = true));
+    x = max_pool(b, "first", x, .kernel = 2, .stride = 2);
+    x = relu(b, "a_relu", conv(b, "a", x, 64, .kernel = 3, .padding = 1, .bias = true));
+    x = flatten(b, "flat", max_pool(b, "second", x, .kernel = 2, .stride = 2));
+    linear(b, "fc", x, CLASSES);
+    assert_ok(b->status);
+    return b->graph;
+}
+
+/* The pixels a side of what the convolution's step writes. */
+static int64_t side_of(const graft_plan *plan, const char *node)
+{
+    for (size_t i = 0; i < graft_plan_step_count(plan); i++) {
+        graft_plan_step step = graft_plan_step_at(plan, i);
+        if (strcmp(step.node, node) == 0 && !step.reorders)
+            return graft_layout_shape(step.to)->dims[2];
+    }
+    return 0;
+}
+
+static void test_pools_behind_convolutions(void **state)
+{
+    rig fast, direct;
+    run a, b;
+    static float pictures[PICTURES * 3 * ODD_SIDE * ODD_SIDE];
+    (void)state;
+    rig_draw(pictures, PICTURES * 3 * ODD_SIDE * ODD_SIDE, 1);
+    rig_open(&fast, build_pools(), 2);
+    rig_open(&direct, build_pools(), 2);
+    rig_fill(&fast, 3);
+    rig_fill(&direct, 3);
+    direct.kernels = GRAFT_KERNELS_DIRECT;
+    fast.kernels = GRAFT_KERNELS_WINOGRAD;
+    run_open(&a, &fast, PICTURES, false, false);
+    run_open(&b, &direct, PICTURES, false, false);
+    assert_int_equal(side_of(b.backbone, "a"), 15);
+    assert_int_equal(side_of(a.backbone, "a"), has_winograd() ? 7 : 15);
+    assert_int_equal(side_of(a.backbone, "stem"), 30);
+    const float *logits = run_forward(&b, pictures);
+    assert_true(distance_of(run_forward(&a, pictures), logits, PICTURES * CLASSES) < 1e-5);
+    run_close(&a);
+    run_close(&b);
+    rig_close(&fast);
+    rig_close(&direct);
+}
+
 /* ---- Kernels alone, with sizes that do not fill tiles ---- */
 
 enum { TENSORS = 8 };
@@ -207,10 +264,6 @@ static void compute_all(plain tensors[TENSORS], graft_device *device, const graf
 static void compare_methods(graft_device *device, graft_convolution c)
 {
     plain direct[TENSORS], fast[TENSORS];
-    c.height_out = c.height_in + c.pad_top + c.pad_bottom - 2;
-    c.width_out = c.width_in + c.pad_left + c.pad_right - 2;
-    c.kernel_height = c.kernel_width = 3;
-    c.stride = c.groups = 1;
     compute_all(direct, device, &c);
     c.winograd = true;
     c.form = GRAFT_FORM_BLOCKED;
@@ -223,6 +276,48 @@ static void compare_methods(graft_device *device, graft_convolution c)
         free(fast[i].values);
         free(direct[i].values);
     }
+}
+
+/* Without a residual; y (N, O, H', W') or, of squares, halves of that. */
+static plain forward_alone(graft_device *device, const graft_convolution *c)
+{
+    const graft_post_op relu = {GRAFT_CLIP, 0.0F, INFINITY};
+    int64_t side = c->squares ? 2 : 1;
+    graft_kernel *kernel;
+    plain all[TENSORS];
+    fill_all(all, c);
+    all[Y].shape.dims[2] /= side;
+    all[Y].shape.dims[3] /= side;
+    plain slots[GRAFT_KERNEL_SLOTS] = {all[X], all[WEIGHT], all[BIAS], all[Y]};
+    assert_ok(graft_convolution_forward(&kernel, device, c, true, false, &relu, 1, false));
+    plain_run(device, kernel, slots);
+    for (int i = 0; i < TENSORS; i++)
+        if (i != Y)
+            free(all[i].values);
+    return all[Y];
+}
+
+/* The largest of each square, to the bit. */
+static void check_squares(graft_device *device, graft_convolution c)
+{
+    const graft_post_op relu = {GRAFT_CLIP, 0.0F, INFINITY};
+    c.winograd = true;
+    c.form = GRAFT_FORM_BLOCKED;
+    if (!graft_convolution_takes_squares(&c, &relu, 1))
+        return;
+    plain whole = forward_alone(device, &c);
+    c.squares = true;
+    plain squares = forward_alone(device, &c);
+    int64_t width = c.width_out, down = c.height_out / 2, across = width / 2;
+    for (int64_t i = 0; i < c.batch * c.channels_out * down * across; i++) {
+        int64_t plane = i / (down * across), y = i / across % down, x = i % across;
+        const float *from = whole.values + (plane * c.height_out + 2 * y) * width + 2 * x;
+        float upper = fmaxf(from[0], from[1]), lower = fmaxf(from[width], from[width + 1]);
+        if (squares.values[i] != fmaxf(upper, lower))
+            fail_msg("square %d of %dx%d", (int)i, (int)c.height_out, (int)c.width_out);
+    }
+    free(whole.values);
+    free(squares.values);
 }
 
 /* Heights and widths apart, paddings of 0 to 2 that differ from side to side, groups that are no pair, so
@@ -271,8 +366,15 @@ static void test_kernels(void **state)
     graft_device *device;
     (void)state;
     assert_ok(graft_device_create(&device, 2));
-    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
-        compare_methods(device, shapes[i]);
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        graft_convolution c = shapes[i];
+        c.height_out = c.height_in + c.pad_top + c.pad_bottom - 2;
+        c.width_out = c.width_in + c.pad_left + c.pad_right - 2;
+        c.kernel_height = c.kernel_width = 3;
+        c.stride = c.groups = 1;
+        compare_methods(device, c);
+        check_squares(device, c);
+    }
     graft_device_free(device);
 }
 
@@ -283,6 +385,7 @@ int main(void)
         cmocka_unit_test(test_a_frozen_network),
         cmocka_unit_test(test_training),
         cmocka_unit_test(test_evaluation_while_weights_change),
+        cmocka_unit_test(test_pools_behind_convolutions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

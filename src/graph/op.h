@@ -54,6 +54,9 @@ struct graft_op {
     bool (*post_op)(const graft_node *node, struct graft_post_op *out);
     bool takes_post_ops;
     bool is_sum; /* two inputs, added: a convolution can add onto the other one */
+    /* It gives the largest of each square of 2x2, and nothing of an odd row or column that is left: a
+     * convolution can do that as it writes. */
+    bool (*takes_squares)(const graft_node *node);
 };
 
 #endif

@@ -124,6 +124,12 @@ static bool by_winograd(const graft_convolution *c)
     return c->winograd && graft_convolution_suits_winograd(c);
 }
 
+bool graft_convolution_takes_squares(const graft_convolution *c, const graft_post_op *post_ops,
+                                     int post_count)
+{
+    return by_winograd(c) && graft_winograd_applies(post_ops, post_count);
+}
+
 graft_status graft_convolution_forward(graft_kernel **kernel, graft_device *device,
                                        const graft_convolution *c, bool bias, bool residual,
                                        const graft_post_op *post_ops, int post_count, bool training)

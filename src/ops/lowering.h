@@ -57,6 +57,8 @@ bool graft_lowering_has_bias(const graft_lowering *lowering, const graft_node *n
 const graft_post_op *graft_lowering_post_ops(const graft_lowering *lowering, const graft_node *node,
                                              int *count);
 graft_value graft_lowering_residual(graft_lowering *lowering, const graft_node *node);
+/* The node's group gives the largest of each square of 2x2. */
+bool graft_lowering_takes_squares(const graft_lowering *lowering, const graft_node *node);
 
 /* Emits a kernel (and takes it, also on failure). values[slot]: what is read is brought to the kernel's
  * layout; for what is written GRAFT_NEW_VALUE makes a value of the kernel's layout and stores it there; a

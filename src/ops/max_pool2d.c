@@ -38,10 +38,19 @@ out:
     return status;
 }
 
+static bool takes_squares(const graft_node *node)
+{
+    const graft_pool_attributes *a = node->attributes;
+    const int64_t *dims = node->input_shapes[0].dims;
+    bool even = dims[2] % 2 == 0 && dims[3] % 2 == 0;
+    return a->kernel == 2 && (a->stride == 0 || a->stride == 2) && a->padding == 0 && (even || !a->ceil_mode);
+}
+
 const graft_op graft_op_max_pool2d = {
     .name = "max_pool2d",
     .attributes = sizeof(graft_pool_attributes),
     .shape = graft_pool_shape,
     .forward = forward,
     .backward = backward,
+    .takes_squares = takes_squares,
 };

@@ -259,18 +259,20 @@ out:
 static graft_status lower(graft_lowering *l)
 {
     graft_status status;
+    bool training = l->request->training;
+    const graft_group_rules rules = {training, l->request->move_statistics,
+                                     !training && l->plan->kernels == GRAFT_KERNELS_WINOGRAD};
     GRAFT_TRY(allocate_state(l));
     GRAFT_TRY(take_layouts(l->plan, l->request));
     select_nodes(l);
-    graft_group_nodes(l->groups, l->request->graph, l->in_part, l->visible, l->request->training,
-                      l->request->move_statistics);
+    graft_group_nodes(l->groups, l->request->graph, l->in_part, l->visible, &rules);
     want_folded_gradients(l);
     if (l->plan->kernels == GRAFT_KERNELS_WINOGRAD && (graft_lowering_uses_bf16(l) || !has_winograd(l)))
         return fail_without_winograd();
     GRAFT_TRY(add_inputs(l));
     GRAFT_TRY(lower_forward(l));
     GRAFT_TRY(add_outputs(l));
-    if (l->request->training) {
+    if (training) {
         GRAFT_TRY(lower_loss(l));
         GRAFT_TRY(lower_backward(l));
     }

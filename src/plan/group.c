@@ -7,8 +7,7 @@ typedef struct search {
     graft_group *groups;
     const graft_graph *graph;
     const bool *in_part, *visible;
-    bool training;
-    bool moves_statistics;
+    const graft_group_rules *rules;
 } search;
 
 /* The only node that reads `index`, or -1. */
@@ -66,7 +65,7 @@ static bool may_overwrite(const search *s, const graft_group *group, int index, 
  * backward nothing is. */
 static bool may_wait(const search *s, const graft_group *group, int last)
 {
-    if (s->training)
+    if (s->rules->training)
         return true;
     for (size_t i = 0; i < s->graph->count; i++) {
         const graft_group *other = &s->groups[i];
@@ -79,7 +78,7 @@ static bool may_wait(const search *s, const graft_group *group, int last)
 
 static bool uses_statistics(const search *s, const graft_node *node)
 {
-    return s->training && s->moves_statistics && node->trains && node->op->uses_statistics;
+    return s->rules->training && s->rules->moves_statistics && node->trains && node->op->uses_statistics;
 }
 
 static bool fold_affine(graft_group *group, const search *s, const graft_node *node)
@@ -97,13 +96,14 @@ static bool fold_affine(graft_group *group, const search *s, const graft_node *n
 /* With a backward it stays a node of its own, which emits nothing. */
 static bool is_identity(const search *s, const graft_node *node)
 {
-    return node->op->identity_unless_trained && !s->training;
+    return node->op->identity_unless_trained && !s->rules->training;
 }
 
 /* With a backward, which may need the summand, only by what does not overwrite it. */
 static bool fuse_residual(graft_group *group, const search *s, const graft_node *node, int from)
 {
-    if (!node->op->is_sum || s->training != group->whole || group->residual >= 0 || group->post_count > 0)
+    if (!node->op->is_sum || s->rules->training != group->whole || group->residual >= 0 ||
+        group->post_count > 0)
         return false;
     int other = node->inputs[0] == from ? node->inputs[1] : node->inputs[0];
     if (other == from || (!group->whole && !may_overwrite(s, group, other, node->index)))
@@ -116,9 +116,10 @@ static bool fuse_residual(graft_group *group, const search *s, const graft_node 
 static bool fuse_post_op(graft_group *group, const search *s, const graft_node *node)
 {
     graft_post_op function;
-    if (!node->op->post_op || group->post_count == (s->training ? 1 : GRAFT_GROUP_POST_OPS))
+    if (!node->op->post_op || group->post_count == (s->rules->training ? 1 : GRAFT_GROUP_POST_OPS))
         return false;
-    if (!node->op->post_op(node, &function) || (s->training && !graft_function_reads_output(&function)))
+    if (!node->op->post_op(node, &function) ||
+        (s->rules->training && !graft_function_reads_output(&function)))
         return false;
     if (group->whole && function.function != GRAFT_CLIP)
         return false;
@@ -126,17 +127,28 @@ static bool fuse_post_op(graft_group *group, const search *s, const graft_node *
     return true;
 }
 
+/* Nothing is fused behind it. */
+static bool fuse_squares(graft_group *group, const search *s, const graft_node *node)
+{
+    bool convolves = s->graph->nodes[group->anchor].op->suits_winograd != NULL;
+    if (!s->rules->squares || !convolves || group->residual >= 0 || !node->op->takes_squares ||
+        !node->op->takes_squares(node))
+        return false;
+    group->squares = true;
+    return true;
+}
+
 static void grow(search *s, int anchor)
 {
     graft_group *group = &s->groups[anchor];
-    for (int at = anchor; !s->visible[at];) {
+    for (int at = anchor; !s->visible[at] && !group->squares;) {
         int next = only_consumer(s->graph, at);
         if (next < 0 || !s->in_part[next] || s->groups[next].anchor != next || !may_wait(s, group, next))
             return;
         const graft_node *node = &s->graph->nodes[next];
         bool folded = fold_affine(group, s, node);
         if (!folded && !is_identity(s, node) && !fuse_residual(group, s, node, at) &&
-            !fuse_post_op(group, s, node))
+            !fuse_post_op(group, s, node) && !fuse_squares(group, s, node))
             return;
         s->groups[next].anchor = anchor;
         s->groups[next].folded = folded;
@@ -145,9 +157,9 @@ static void grow(search *s, int anchor)
 }
 
 void graft_group_nodes(graft_group *groups, const graft_graph *graph, const bool *in_part,
-                       const bool *visible, bool training, bool moves_statistics)
+                       const bool *visible, const graft_group_rules *rules)
 {
-    search s = {groups, graph, in_part, visible, training, moves_statistics};
+    search s = {groups, graph, in_part, visible, rules};
     for (size_t i = 0; i < graph->count; i++)
         groups[i] = (graft_group){.anchor = (int)i, .last = (int)i, .affine = -1, .residual = -1};
     for (size_t i = 0; i < graph->count; i++) {

@@ -17,14 +17,20 @@ typedef struct graft_group {
     int residual; /* anchor: the node whose output is added; -1 */
     int post_count;
     graft_post_op post_ops[GRAFT_GROUP_POST_OPS];
-    bool folded; /* member: backward passes its gradient through unchanged */
-    bool whole;  /* anchor: its backward, at the last member's place, is that of all members */
+    bool squares; /* anchor: of what it gives the largest of each square of 2x2 is written */
+    bool folded;  /* member: backward passes its gradient through unchanged */
+    bool whole;   /* anchor: its backward, at the last member's place, is that of all members */
 } graft_group;
 
-/* groups[i] for each node. in_part[i]: the plan computes the node; visible[i]: its output is wanted itself;
- * moves_statistics: batch norm that trains uses the batch's statistics.
+typedef struct graft_group_rules {
+    bool training;
+    bool moves_statistics; /* batch norm that trains uses the batch's statistics */
+    bool squares;          /* convolutions may take a pool of squares */
+} graft_group_rules;
+
+/* groups[i] for each node. in_part[i]: the plan computes the node; visible[i]: its output is wanted itself.
  */
 void graft_group_nodes(graft_group *groups, const graft_graph *graph, const bool *in_part,
-                       const bool *visible, bool training, bool moves_statistics);
+                       const bool *visible, const graft_group_rules *rules);
 
 #endif

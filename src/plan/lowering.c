@@ -112,6 +112,11 @@ graft_value graft_lowering_residual(graft_lowering *l, const graft_node *node)
     return residual < 0 ? GRAFT_NO_VALUE : l->forward[residual];
 }
 
+bool graft_lowering_takes_squares(const graft_lowering *l, const graft_node *node)
+{
+    return l->groups[node->index].squares;
+}
+
 static graft_status add_step(graft_lowering *l, graft_kernel *kernel, const graft_value *values,
                              bool reorders)
 {

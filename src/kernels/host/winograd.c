@@ -150,6 +150,7 @@ graft_status graft_winograd_forward(graft_kernel **out, graft_device *device, co
     GRAFT_TRY(graft_layout_plain(device, &GRAFT_SHAPE(c->channels_out), &row));
     GRAFT_TRY(create(&self, device, c, false));
     self->ending.adds = residual;
+    self->ending.squares = c->squares;
     if (post_count > 0) {
         self->ending.low = post_ops[0].low;
         self->ending.high = post_ops[0].high;

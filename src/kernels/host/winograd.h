@@ -30,6 +30,7 @@ typedef struct graft_winograd_tensor {
 typedef struct graft_winograd_ending {
     const float *bias; /* (channels of y), or NULL */
     bool adds;
+    bool squares; /* only the largest of each square of 2x2 is written; not where it adds */
     float low, high;
 } graft_winograd_ending;
 

@@ -58,7 +58,8 @@ graft_status graft_winograd_frame_init(graft_winograd_frame *frame, graft_device
     graft_status status;
     const graft_winograd_code *code = graft_winograd_here();
     graft_shape x_shape = GRAFT_SHAPE(c->batch, c->channels_in, c->height_in, c->width_in);
-    graft_shape y_shape = GRAFT_SHAPE(c->batch, c->channels_out, c->height_out, c->width_out);
+    int64_t side = c->squares ? 2 : 1;
+    graft_shape y_shape = GRAFT_SHAPE(c->batch, c->channels_out, c->height_out / side, c->width_out / side);
     GRAFT_TRY(graft_layout_blocked(device, &x_shape, code->lanes, x));
     GRAFT_TRY(graft_layout_blocked(device, &y_shape, code->lanes, y));
     *frame = (graft_winograd_frame){

@@ -187,11 +187,10 @@ INLINE lanes ended(lanes y, const float *before, lanes bias, const graft_winogra
     return chosen(y > high, high, y);
 }
 
-static void output_tile(const graft_winograd_shape *shape, float *y, int64_t pixel, corner c,
-                        const float *products, int64_t step, lanes bias, const graft_winograd_ending *ending)
+/* The first side of a tile's transform back. */
+INLINE void output_half(lanes half[TILE][POINTS], const float *products, int64_t step)
 {
-    lanes half[TILE][POINTS], line[TILE], m[POINTS];
-    int64_t down = shape->height_out - c.y, across = shape->width_out - c.x;
+    lanes line[TILE], m[POINTS];
     for (int64_t j = 0; j < POINTS; j++) {
         for (int64_t i = 0; i < POINTS; i++)
             m[i] = at(products + (i * POINTS + j) * step);
@@ -199,11 +198,43 @@ static void output_tile(const graft_winograd_shape *shape, float *y, int64_t pix
         for (int64_t i = 0; i < TILE; i++)
             half[i][j] = line[i];
     }
+}
+
+static void output_tile(const graft_winograd_shape *shape, float *y, int64_t pixel, corner c,
+                        const float *products, int64_t step, lanes bias, const graft_winograd_ending *ending)
+{
+    lanes half[TILE][POINTS], line[TILE];
+    int64_t down = shape->height_out - c.y, across = shape->width_out - c.x;
+    output_half(half, products, step);
     for (int64_t i = 0; i < TILE && i < down; i++) {
         float *to = y + ((c.y + i) * shape->width_out + c.x) * pixel;
         output_line(line, half[i]);
         for (int64_t j = 0; j < TILE && j < across; j++)
             put(to + j * pixel, ended(line[j], to + j * pixel, bias, ending));
+    }
+}
+
+INLINE lanes larger(lanes a, lanes b)
+{
+    return chosen(a > b, a, b);
+}
+
+/* The largest before the ending is the largest behind it: neither the sum nor its rounding nor the bounds
+ * change an order. */
+static void output_squares(const graft_winograd_shape *shape, float *y, int64_t pixel, corner c,
+                           const float *products, int64_t step, lanes bias,
+                           const graft_winograd_ending *ending)
+{
+    lanes half[TILE][POINTS], above[TILE], below[TILE];
+    int64_t down = shape->height_out - c.y, across = shape->width_out - c.x;
+    output_half(half, products, step);
+    for (int64_t i = 0; i < TILE && i + 1 < down; i += 2) {
+        float *to = y + ((c.y + i) / 2 * (shape->width_out / 2) + c.x / 2) * pixel;
+        output_line(above, half[i]);
+        output_line(below, half[i + 1]);
+        for (int64_t j = 0; j < TILE && j + 1 < across; j += 2, to += pixel)
+            put(to, ended(larger(larger(above[j], above[j + 1]), larger(below[j], below[j + 1])), to, bias,
+                          ending));
     }
 }
 
@@ -214,8 +245,9 @@ static void transform_output(const graft_winograd_shape *shape, const graft_wino
     lanes bias = ending->bias ? at(ending->bias + group * LANES) : (lanes){0.0F};
     for (int64_t row = 0; row < ROWS && block * ROWS + row < shape->tiles; row++, products += LANES) {
         corner c = corner_of(shape, block * ROWS + row);
-        output_tile(shape, y->data + c.sample * y->sample + group * y->group, y->pixel, c, products, step,
-                    bias, ending);
+        float *to = y->data + c.sample * y->sample + group * y->group;
+        (ending->squares ? output_squares : output_tile)(shape, to, y->pixel, c, products, step, bias,
+                                                         ending);
     }
 }
 
