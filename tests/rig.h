@@ -14,6 +14,13 @@
 #include "plan/plan.h"
 #include "zoo/builder.h"
 
+/* Older machines have other kernels, which nobody chose here. */
+static inline bool is_new_enough(void)
+{
+    const char *instructions = graft_device_instructions();
+    return strncmp(instructions, "avx2", 4) == 0 || strncmp(instructions, "avx512", 6) == 0;
+}
+
 typedef struct rig {
     graft_graph *graph;
     graft_device *device;
@@ -119,6 +126,7 @@ typedef struct run {
     size_t feed_floats[RUN_CUTS];
     int cuts;
     graft_plan_tensor *plain; /* the rig's tensors as they were; NULL: as they are */
+    int packed;               /* of them, not row-major now */
 } run;
 
 /* Between the rig's tensors and those that were, which are row-major. */
@@ -136,10 +144,10 @@ static inline void run_reorder(const run *u, int tensor, bool out)
     assert_ok(graft_reorder_once(device, packed->layout, packed->gradient, rows, plain->gradient));
 }
 
-/* Lays the tensors out as the plan wants them; returns how many are not row-major then. */
-static inline int run_pack(run *u)
+/* Lays the tensors out as the plan wants them. */
+static inline void run_pack(run *u)
 {
-    int packed = 0, count = u->rig->graph->tensor_count;
+    int count = u->rig->graph->tensor_count;
     u->plain = malloc(sizeof *u->plain * (size_t)count);
     memcpy(u->plain, u->rig->tensors, sizeof *u->plain * (size_t)count);
     for (int i = 0; i < count; i++) {
@@ -153,9 +161,23 @@ static inline int run_pack(run *u)
         assert_ok(graft_allocate_aligned(&tensor->gradient, bytes));
         memset(tensor->gradient, 0, bytes);
         run_reorder(u, i, false);
-        packed++;
+        u->packed++;
     }
-    return packed;
+}
+
+/* What a layout is padded with is zero and stays so: steps and norms go over it. */
+static inline void run_check_padding(const run *u, int tensor, const float *packed, const float *plain)
+{
+    graft_device *device = u->rig->device;
+    const graft_layout *layout = u->rig->tensors[tensor].layout, *rows;
+    float *again;
+    assert_ok(graft_layout_plain(device, graft_layout_shape(layout), &rows));
+    assert_ok(graft_allocate_aligned(&again, graft_layout_bytes(layout)));
+    assert_ok(graft_reorder_once(device, rows, plain, layout, again));
+    for (size_t i = 0; i < graft_layout_bytes(layout) / sizeof(float); i++)
+        if (packed[i] != again[i])
+            fail_msg("tensor %d has %g in its padding", tensor, (double)packed[i]);
+    free(again);
 }
 
 static inline void run_unpack(run *u)
@@ -165,6 +187,8 @@ static inline void run_unpack(run *u)
         if (!tensor->layout)
             continue;
         run_reorder(u, i, true);
+        run_check_padding(u, i, tensor->value, u->plain[i].value);
+        run_check_padding(u, i, tensor->gradient, u->plain[i].gradient);
         free(tensor->value);
         free(tensor->gradient);
         *tensor = u->plain[i];

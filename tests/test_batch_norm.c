@@ -323,6 +323,30 @@ static void test_far_from_zero(void **state)
     check_form(false, false, 0.0F, 3000.0F);
 }
 
+/* As with a gamma that begins at zero: y lies on the bound, and torch's gradient there is 0. */
+static void test_on_the_bound(void **state)
+{
+    const problem p = {
+        .shape = GRAFT_SHAPE(2, 16, 3, 3), .clips = true, .clip = {GRAFT_CLIP, 0.0F, INFINITY}};
+    (void)state;
+    for (int number = 0; number < LAYOUTS; number++) {
+        plain t[TENSORS];
+        const graft_layout *x = layout_of(devices[0], &p.shape, number);
+        if (!graft_batch_norm_suits(x))
+            continue;
+        fill(t, &p, 0.0F);
+        for (int c = 0; c < 16; c++)
+            t[GAMMA].values[c] = t[BETA].values[c] = 0.0F;
+        compute_forward(devices[0], t, &p, x, false);
+        compute_backward(devices[0], t, &p, x);
+        for (int64_t i = 0; i < graft_shape_count(&p.shape); i++)
+            assert_true(t[Y].values[i] == 0.0F && t[DX].values[i] == 0.0F);
+        for (int c = 0; c < 16; c++)
+            assert_true(t[DGAMMA].values[c] == 0.0F && t[DBETA].values[c] == 0.0F);
+        dispose(t);
+    }
+}
+
 static void test_what_it_does_not_take(void **state)
 {
     const graft_layout *layout;
@@ -344,6 +368,7 @@ int main(void)
         cmocka_unit_test(test_with_a_residual),
         cmocka_unit_test(test_with_a_residual_and_relu),
         cmocka_unit_test(test_far_from_zero),
+        cmocka_unit_test(test_on_the_bound),
         cmocka_unit_test(test_what_it_does_not_take),
     };
     return cmocka_run_group_tests_name("batch norm", tests, open_devices, close_devices);

@@ -313,12 +313,6 @@ static void test_functions_are_fused(void **state)
 
 /* ---- Implementations and layouts ---- */
 
-static bool is_new_enough(void)
-{
-    const char *instructions = graft_device_instructions();
-    return strncmp(instructions, "avx2", 4) == 0 || strncmp(instructions, "avx512", 6) == 0;
-}
-
 static int count_reorders(const graft_plan *plan, const char *what)
 {
     int reorders = 0;

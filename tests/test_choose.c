@@ -106,7 +106,7 @@ static void test_a_measurement(void **state)
     open_rig(&r, 2);
     graft_plan_request request = rig_request(&r, PICTURES);
     assert_ok(graft_plan_compile(&plan, &request));
-    assert_ok(graft_plan_measure(&chosen, &choice, &request, NULL));
+    assert_ok(graft_plan_measure(&chosen, &choice, &request, &(graft_plan_stage){NULL, NULL, NULL}));
     assert_int_equal(choice.by_rule, graft_plan_kernels(plan));
     assert_int_equal(choice.taken, graft_plan_kernels(chosen));
     assert_true(choice.seconds > 0.0 && choice.seconds_by_rule > 0.0);
@@ -162,7 +162,7 @@ static void test_failing_allocations(void **state)
     graft_plan_request request = rig_request(&r, PICTURES);
     for (int n = 1; status != GRAFT_OK; n += n < 10 ? 1 : 13) {
         graft_memory_fail_after(n);
-        status = graft_plan_measure(&plan, &choice, &request, NULL);
+        status = graft_plan_measure(&plan, &choice, &request, &(graft_plan_stage){NULL, NULL, NULL});
         graft_memory_fail_after(0);
         assert_true(status == GRAFT_OK ? n > 100 : status == GRAFT_EMEMORY);
     }

@@ -21,7 +21,7 @@
 #include "train/executor.h"
 #include "train/keep.h"
 
-enum { PICTURES = 24, BATCH = 8 };
+enum { PICTURES = 45, BATCH = 8 };
 
 /* ---- Pictures and batches ---- */
 
@@ -404,7 +404,7 @@ static void test_rates_can_be_set(void **state)
 static void test_evaluation_with_any_batch(void **state)
 {
     static const char *const trains[] = {"_fc", "*", "_conv_head", NULL};
-    static const int sizes[] = {1, 3, 8, 13, 24};
+    static const int sizes[] = {1, 3, 8, 13, 45};
     for (int k = 0; k < 4; k++) {
         graft_executor *e = plain_executor(trains[k], trains[k] ? 4 : 0);
         float wanted[PICTURES * TINY_CLASSES];
@@ -423,7 +423,6 @@ static void test_evaluation_with_any_batch(void **state)
     }
 }
 
-/* What crosses the cut is the same to the bit, whatever slice it is computed in: it may be kept. */
 static int evaluation_batch(const char *trains)
 {
     graft_executor *e = plain_executor(trains, BATCH);
@@ -443,6 +442,7 @@ static void test_rows_of_an_evaluation(void **state)
     assert_int_equal(evaluation_batch("*"), GRAFT_SLICE);
 }
 
+/* What crosses the cut is the same to the bit, whatever slice it is computed in: it may be kept. */
 static void test_the_backbone_has_no_neighbours(void **state)
 {
     static const char *const trains[] = {"_fc", "_conv_head"};
@@ -558,18 +558,19 @@ static void test_an_unread_picture(void **state)
 
 static float *train_head(const album *a, bool keep, bool room, int threads, size_t *count)
 {
-    graft_executor_options options = options_of(6);
+    enum { EACH = 6, SEEN = 24 };
+    graft_executor_options options = options_of(EACH);
     options.keep = keep;
     options.threads = threads;
     graft_executor *e = executor_of(model_with("_fc"), &options);
     if (keep && room)
         assert_ok(graft_features_reserve(e->features, PICTURES));
     for (int step = 0; step < 12; step++) {
-        graft_batch batch = batch_of(a, step * 7 % 19, 6);
+        graft_batch batch = batch_of(a, step * 7 % (SEEN - EACH + 1), EACH);
         tiny_step(e, &batch);
     }
     if (keep)
-        assert_int_equal(graft_features_count(e->features), room ? PICTURES : 0);
+        assert_int_equal(graft_features_count(e->features), room ? SEEN : 0);
     float *values = trained_values(e, false, count);
     graft_executor_free(e);
     return values;
@@ -774,7 +775,13 @@ static void test_an_inner_node(void **state)
 
 /* ---- Memory that fails ---- */
 
-static graft_status make_and_step(const album *a)
+typedef struct training {
+    const char *trains;
+    graft_batch_norm batch_norm;
+    graft_kernels kernels;
+} training;
+
+static graft_status make_and_step(const album *a, const training *t)
 {
     graft_status status;
     graft_model *model = NULL, *trained = NULL;
@@ -783,11 +790,14 @@ static graft_status make_and_step(const album *a)
     graft_executor_options options = options_of(4);
     options.keep = true;
     options.threads = 1;
+    options.batch_norm = t->batch_norm;
+    options.training_kernels = t->kernels;
     float loss;
     GRAFT_TRY(tiny_create(&model, 1));
-    GRAFT_TRY(graft_model_unfreeze(model, "_conv_head"));
+    GRAFT_TRY(graft_model_unfreeze(model, t->trains));
     GRAFT_TRY(graft_executor_create(&e, model, &options));
-    GRAFT_TRY(graft_features_reserve(e->features, PICTURES));
+    if (e->features) /* what crosses the cut may be the picture itself */
+        GRAFT_TRY(graft_features_reserve(e->features, PICTURES));
     GRAFT_TRY(graft_executor_forward(e, &batch));
     GRAFT_TRY(graft_executor_loss(e, &batch, &loss));
     GRAFT_TRY(graft_executor_backward(e));
@@ -802,13 +812,13 @@ out:
     return status;
 }
 
-static void test_failing_allocations(void **state)
+static void check_failing_allocations(const album *a, const training *t)
 {
     graft_status status = GRAFT_EMEMORY;
     long n = 1, failed = 0;
-    for (; status != GRAFT_OK && n < 5000; n += 1 + n / 24) {
+    for (; status != GRAFT_OK && n < 20000; n += 1 + n / 24) {
         graft_memory_fail_after(n);
-        status = make_and_step(*state);
+        status = make_and_step(a, t);
         graft_memory_fail_after(0);
         if (status != GRAFT_OK && status != GRAFT_EMEMORY)
             fail_msg("allocation %ld: %s: %s", n, graft_status_name(status), graft_error_message());
@@ -816,6 +826,17 @@ static void test_failing_allocations(void **state)
     }
     assert_int_equal(status, GRAFT_OK);
     assert_true(failed > 40);
+}
+
+static void test_failing_allocations(void **state)
+{
+    static const training trainings[] = {
+        {"_conv_head", GRAFT_BATCH_NORM_STILL, GRAFT_KERNELS_RULE},
+        {"*", GRAFT_BATCH_NORM_TRAIN, GRAFT_KERNELS_RULE},
+        {"_conv_head", GRAFT_BATCH_NORM_STILL, GRAFT_KERNELS_MEASURE},
+    };
+    for (int i = 0; i < 3; i++)
+        check_failing_allocations(*state, &trainings[i]);
 }
 
 /* ---- Precision ---- */

@@ -110,13 +110,6 @@ static void check_pattern(const char *pattern, bool moves)
     rig_close(&r);
 }
 
-/* Older machines have other kernels, which nobody chose here. */
-static bool is_new_enough(void)
-{
-    const char *instructions = graft_device_instructions();
-    return strncmp(instructions, "avx2", 4) == 0 || strncmp(instructions, "avx512", 6) == 0;
-}
-
 static void test_the_head(void **state)
 {
     (void)state;

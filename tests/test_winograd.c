@@ -117,6 +117,8 @@ static void check_training(const char *trains, bool moves, bool packs, int least
     fast.packs = packs;
     run_open(&a, &fast, PICTURES, true, moves);
     run_open(&b, &direct, PICTURES, true, moves);
+    if (has_winograd() && strcmp(trains, "b_norm") != 0) /* there weights are constants */
+        assert_true((a.packed > 0) == packs);
     assert_int_equal(winograd_steps(b.upper, GRAFT_PHASE_BACKWARD), 0);
     if (has_winograd())
         assert_true(winograd_steps(a.upper, GRAFT_PHASE_BACKWARD) >= least);
@@ -221,6 +223,44 @@ static void test_pools_behind_convolutions(void **state)
     run_close(&b);
     rig_close(&fast);
     rig_close(&direct);
+}
+
+/* Pools that are none of squares alone, over 15 x 15 pixels, and one whose input is read by another, too. */
+enum { WIDER_WINDOW, SHORTER_STEP, PADDED, ROUNDED_UP, READ_TWICE, KINDS };
+
+static graft_graph *build_other_pool(int kind)
+{
+    graft_builder builder = {.size = ODD_SIDE / 2}, *b = &builder;
+    assert_ok(graft_graph_create(&b->graph));
+    graft_output x = conv(b, "stem", graft_build_input(b), 64, .kernel = 3, .padding = 1);
+    x = relu(b, "a_relu", conv(b, "a", x, 64, .kernel = 3, .padding = 1, .bias = true));
+    graft_output y = max_pool(b, "first", x, .kernel = kind == WIDER_WINDOW ? 3 : 2,
+                              .stride = kind == SHORTER_STEP ? 1 : 2, .padding = kind == PADDED,
+                              .ceil_mode = kind == ROUNDED_UP);
+    y = flatten(b, "flat", global_average_pool(b, "mean", y));
+    if (kind == READ_TWICE)
+        y = add(b, "sum", y, flatten(b, "flat2", global_average_pool(b, "mean2", x)));
+    linear(b, "fc", y, CLASSES);
+    assert_ok(b->status);
+    return b->graph;
+}
+
+static void test_pools_that_stay(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < KINDS; kind++) {
+        rig r;
+        run u;
+        rig_open(&r, build_other_pool(kind), 2);
+        r.kernels = GRAFT_KERNELS_WINOGRAD;
+        run_open(&u, &r, PICTURES, false, false);
+        if (has_winograd())
+            assert_int_equal(winograd_steps(u.backbone, GRAFT_PHASE_FORWARD), 1); /* a */
+        assert_int_equal(side_of(u.backbone, "a"), 15);
+        assert_true(side_of(u.backbone, "first") > 0);
+        run_close(&u);
+        rig_close(&r);
+    }
 }
 
 /* ---- Kernels alone, with sizes that do not fill tiles ---- */
@@ -386,6 +426,7 @@ int main(void)
         cmocka_unit_test(test_training),
         cmocka_unit_test(test_evaluation_while_weights_change),
         cmocka_unit_test(test_pools_behind_convolutions),
+        cmocka_unit_test(test_pools_that_stay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,7 +17,6 @@ typedef int graft_value;
 enum { GRAFT_NO_VALUE = -1, GRAFT_NEW_VALUE = -2 };
 
 graft_device *graft_lowering_device(const graft_lowering *lowering);
-const graft_graph *graft_lowering_graph(const graft_lowering *lowering);
 int64_t graft_lowering_batch(const graft_lowering *lowering);
 /* This plan trains (it has a backward), and this node is marked. */
 bool graft_lowering_trains(const graft_lowering *lowering, const graft_node *node);

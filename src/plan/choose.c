@@ -174,16 +174,25 @@ out:
     return status;
 }
 
-static graft_status bind_all(candidates *c, float *const *inputs)
+static graft_status lay_out(const graft_plan_stage *stage, const graft_plan *plan)
+{
+    return stage->lay_out ? stage->lay_out(stage->context, plan) : GRAFT_OK;
+}
+
+static graft_status bind_all(candidates *c, const graft_plan_stage *stage)
 {
     graft_status status;
     size_t bytes = 0;
-    for (int i = 0; i < c->count; i++)
+    for (int i = 0; i < c->count; i++) {
         bytes = c->plans[i]->workspace > bytes ? c->plans[i]->workspace : bytes;
+        GRAFT_TRY(lay_out(stage, c->plans[i]));
+    }
     GRAFT_TRY(graft_allocate_aligned(&c->workspace, bytes));
     memset(c->workspace, 0, bytes);
-    for (int i = 0; i < c->count; i++)
-        GRAFT_TRY(graft_plan_bind(c->plans[i], c->workspace, inputs));
+    for (int i = 0; i < c->count; i++) {
+        GRAFT_TRY(lay_out(stage, c->plans[i]));
+        GRAFT_TRY(graft_plan_bind(c->plans[i], c->workspace, stage->inputs));
+    }
 out:
     return status;
 }
@@ -219,12 +228,12 @@ static int judge(candidates *c, graft_kernels_choice *choice)
 }
 
 graft_status graft_plan_measure(graft_plan **out, graft_kernels_choice *choice,
-                                const graft_plan_request *request, float *const *inputs)
+                                const graft_plan_request *request, const graft_plan_stage *stage)
 {
     graft_status status;
     candidates c = {.count = 0};
     GRAFT_TRY(compile_all(&c, request));
-    GRAFT_TRY(bind_all(&c, inputs));
+    GRAFT_TRY(bind_all(&c, stage));
     GRAFT_TRY(time_all(&c));
     int taken = judge(&c, choice);
     *out = c.plans[taken];

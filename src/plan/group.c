@@ -1,4 +1,4 @@
-/* Which nodes become one kernel. Greedy, from each anchor along its only consumer. */
+/* Which nodes are emitted together. Greedy, from each anchor along its only consumer. */
 #include "plan/group.h"
 
 #include "graph/op.h"

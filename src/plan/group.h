@@ -1,6 +1,7 @@
-/* Groups: a convolution with what it can do as it writes. An affine behind it is folded into its weights, a
- * residual is added onto the other summand, element-wise functions are applied. And a batch norm that uses
- * the batch's statistics, with a residual, which it reads only, and a clip behind it. */
+/* Groups: nodes that are emitted together, by one kernel where there is one. A convolution with what it can
+ * do as it writes: an affine behind it is folded into its weights, a residual is added onto the other
+ * summand, element-wise functions are applied, squares are pooled. And a batch norm that uses the batch's
+ * statistics, with a residual, which it reads only, and a clip behind it. */
 #ifndef GRAFT_PLAN_GROUP_H
 #define GRAFT_PLAN_GROUP_H
 

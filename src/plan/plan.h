@@ -39,10 +39,18 @@ typedef struct graft_plan graft_plan;
  * choice here. */
 graft_status graft_plan_compile(graft_plan **plan, const graft_plan_request *request);
 graft_kernels graft_plan_kernels(const graft_plan *plan); /* what it was compiled by, in the end */
+/* What candidates run on while they are timed. */
+typedef struct graft_plan_stage {
+    float *const *inputs; /* as for bind */
+    /* Of a request that packs: lays what trains out as this plan has it, in memory that stays where it is if
+     * it is large enough. All candidates are laid out once before the first is bound. */
+    graft_status (*lay_out)(void *context, const graft_plan *plan);
+    void *context;
+} graft_plan_stage;
 /* Compiles all candidates, times them in turns on made up numbers in a workspace of its own, and gives the
- * one that is taken. `inputs` as for bind; all that the plan writes outside of a workspace is written. */
+ * one that is taken, to be bound anew. All that the plan writes outside of a workspace is written. */
 graft_status graft_plan_measure(graft_plan **plan, graft_kernels_choice *choice,
-                                const graft_plan_request *request, float *const *inputs);
+                                const graft_plan_request *request, const graft_plan_stage *stage);
 void graft_plan_free(graft_plan *plan);
 
 /* Whether bf16 would make this request's part clearly faster on this machine than f32 by the rule. */

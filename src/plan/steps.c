@@ -24,12 +24,17 @@ static size_t live_bytes(const graft_plan *plan, int at)
     return bytes;
 }
 
+/* Of the largest that is written: statistics are written too. */
 static const graft_layout *written_layout(const graft_kernel *kernel)
 {
-    for (int slot = 0; slot < GRAFT_KERNEL_SLOTS; slot++)
-        if (kernel->access[slot] == GRAFT_WRITES || kernel->access[slot] == GRAFT_UPDATES)
-            return kernel->layouts[slot];
-    return NULL;
+    const graft_layout *largest = NULL;
+    for (int slot = 0; slot < GRAFT_KERNEL_SLOTS; slot++) {
+        bool writes = kernel->access[slot] == GRAFT_WRITES || kernel->access[slot] == GRAFT_UPDATES;
+        const graft_layout *layout = kernel->layouts[slot];
+        if (writes && (!largest || graft_layout_bytes(layout) > graft_layout_bytes(largest)))
+            largest = layout;
+    }
+    return largest;
 }
 
 graft_plan_step graft_plan_step_at(const graft_plan *plan, size_t index)

@@ -94,21 +94,21 @@ graft_status graft_executor_create_with(graft_executor **executor, graft_model *
                                         const graft_executor_options *options, graft_features *features);
 graft_status graft_executor_plan(graft_executor *executor, graft_plan_part part, bool training, int batch,
                                  graft_plan **plan);
-/* Where the options say so, times the kernels of the backbone's slice and of the training batch, and plans
- * them with those that are taken. Training is as it was at its beginning. */
+/* Where the options say so, times the kernels of the backbone's slice, and plans it with those that are
+ * taken. */
 graft_status graft_executor_measure(graft_executor *executor);
 /* For rehearsals: numbers in all that crosses the cut. */
 void graft_executor_make_up_feeds(graft_executor *executor);
-/* What a training run needs, so that memory is known before it starts. */
+/* What a training run needs, so that memory is known before it starts; the kernels of the training batch are
+ * timed before where the options say so. */
 graft_status graft_executor_compile(graft_executor *executor);
 /* Training is over: what only runs plans is given back, and what was trained can still be read. */
 void graft_executor_retire(graft_executor *executor);
 /* Lists what trains. */
 graft_status graft_executor_list_trained(graft_executor *executor);
-/* Gives it memory, as the plan has it (NULL: row-major), and begins. */
+/* Gives it memory, as the plan has it (NULL: row-major): all is as the model has it, and nothing is moving.
+ * The memory stays where it is while it is large enough. */
 graft_status graft_executor_place_trained(graft_executor *executor, const graft_plan *plan);
-/* All that trains is as the model has it, and nothing is moving. */
-graft_status graft_executor_begin(graft_executor *executor);
 /* The values or the gradient of what trains, row-major; of the Gram form's A, the weight's. */
 graft_status graft_executor_read_trained(const graft_executor *executor, const graft_trained *trained,
                                          bool gradient, float *out);

@@ -18,9 +18,9 @@ static graft_status open_loader(graft_loader **loader, const graft_fit_phase *p,
 {
     graft_loader_options options = GRAFT_LOADER_OPTIONS_INIT;
     options.set = set;
-    options.batch = p->settings->batch;
     options.shuffle = training;
     if (training) {
+        options.batch = p->settings->batch;
         options.augment = p->settings->augment;
         options.views = p->settings->views;
     }

@@ -99,6 +99,14 @@ static graft_plan *find_plan(const graft_executor *e, graft_plan_part part, bool
     return NULL;
 }
 
+static graft_status compile(graft_plan **plan, const graft_plan_request *request)
+{
+    graft_device_share_code(true); /* also what packs constants */
+    graft_status status = graft_plan_compile(plan, request);
+    graft_device_share_code(false);
+    return status;
+}
+
 graft_status graft_executor_plan(graft_executor *e, graft_plan_part part, bool training, int batch,
                                  graft_plan **plan)
 {
@@ -106,7 +114,7 @@ graft_status graft_executor_plan(graft_executor *e, graft_plan_part part, bool t
     graft_plan_entry entry = {find_plan(e, part, training, batch), part, training, batch};
     if (!entry.plan) {
         graft_plan_request request = request_of(e, part, training, batch);
-        GRAFT_TRY(graft_plan_compile(&entry.plan, &request));
+        GRAFT_TRY(compile(&entry.plan, &request));
         GRAFT_TRY(add_plan(e, &entry));
     }
     *plan = entry.plan;
@@ -123,37 +131,22 @@ bool graft_executor_convolves(const graft_executor *e, graft_plan_part part)
     return false;
 }
 
+static graft_status lay_out(void *context, const graft_plan *plan)
+{
+    return graft_executor_place_trained(context, plan);
+}
+
 /* Times the kernels of a part, and gives a plan of those that are taken. */
-static graft_status measure(graft_executor *e, graft_plan_entry *entry)
+static graft_status measure(graft_executor *e, graft_plan **plan, const graft_plan_request *request)
 {
     graft_status status;
-    graft_plan_request request = request_of(e, entry->part, entry->training, entry->batch);
     float *inputs[e->cut_count > 0 ? e->cut_count : 1];
+    const graft_plan_stage stage = {inputs, request->packs ? lay_out : NULL, e};
     list_feeds(e, inputs);
     graft_executor_make_up_feeds(e);
-    GRAFT_TRY(graft_plan_measure(&entry->plan, &e->choices[entry->part], &request, inputs));
+    GRAFT_TRY(graft_plan_measure(plan, &e->choices[request->part], request, &stage));
     for (int i = 0; i < e->cut_count; i++)
         memset(inputs[i], 0, sizeof(float) * e->cuts[i].count * (size_t)e->capacity);
-out:
-    return status;
-}
-
-static graft_status measure_backbone(graft_executor *e)
-{
-    graft_plan_entry entry = {NULL, GRAFT_PLAN_BACKBONE, false, e->slice};
-    graft_status status = measure(e, &entry);
-    return status == GRAFT_OK ? add_plan(e, &entry) : status;
-}
-
-/* All candidates move the same weights, row-major: the plan itself is compiled behind, with its own layouts.
- */
-static graft_status measure_training(graft_executor *e)
-{
-    graft_status status;
-    graft_plan_entry entry = {NULL, GRAFT_PLAN_UPPER, true, e->options.batch};
-    GRAFT_TRY(graft_executor_place_trained(e, NULL));
-    GRAFT_TRY(measure(e, &entry));
-    graft_plan_free(entry.plan);
 out:
     return status;
 }
@@ -161,11 +154,12 @@ out:
 graft_status graft_executor_measure(graft_executor *e)
 {
     graft_status status = GRAFT_OK;
-    if (e->options.kernels == GRAFT_KERNELS_MEASURE && graft_executor_convolves(e, GRAFT_PLAN_BACKBONE))
-        GRAFT_TRY(measure_backbone(e));
-    if (e->options.training_kernels == GRAFT_KERNELS_MEASURE && e->options.batch > 0 &&
-        graft_executor_convolves(e, GRAFT_PLAN_UPPER))
-        GRAFT_TRY(measure_training(e));
+    graft_plan_entry entry = {NULL, GRAFT_PLAN_BACKBONE, false, e->slice};
+    const graft_plan_request request = request_of(e, entry.part, entry.training, entry.batch);
+    if (e->options.kernels != GRAFT_KERNELS_MEASURE || !graft_executor_convolves(e, GRAFT_PLAN_BACKBONE))
+        return GRAFT_OK;
+    GRAFT_TRY(measure(e, &entry.plan, &request));
+    status = add_plan(e, &entry);
 out:
     return status;
 }
@@ -175,7 +169,9 @@ static graft_status compile_training(graft_executor *e, graft_plan **plan)
 {
     graft_plan_request request = request_of(e, GRAFT_PLAN_UPPER, true, e->options.batch);
     request.packs = true;
-    return graft_plan_compile(plan, &request);
+    if (request.kernels == GRAFT_KERNELS_MEASURE && graft_executor_convolves(e, GRAFT_PLAN_UPPER))
+        return measure(e, plan, &request);
+    return compile(plan, &request);
 }
 
 graft_status graft_executor_compile(graft_executor *e)

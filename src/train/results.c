@@ -284,7 +284,8 @@ graft_status graft_executor_score(graft_executor *e, const graft_picture *pictur
     int slice = e->slice, upper_rows = e->rows;
     graft_executor_eval(e);
     if (count == 1) /* one picture does not pay for a whole slice */
-        e->slice = e->rows = 1;
+        e->slice = 1;
+    e->rows = e->slice; /* no more come at once */
     GRAFT_TRY(graft_allocate(&pixels, GRAFT_SLICE, each));
     for (size_t i = 0; i < count; i += GRAFT_SLICE)
         GRAFT_TRY(score_slice(e, &asked, i, pixels, logits + i * e->model->class_count));

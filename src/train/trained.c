@@ -103,19 +103,6 @@ static void place(graft_executor *e)
     }
 }
 
-graft_status graft_executor_place_trained(graft_executor *e, const graft_plan *plan)
-{
-    graft_status status;
-    free(e->trained_memory);
-    e->trained_memory = NULL;
-    e->trained_bytes = sizeof(float) * (size_t)lay_out(e, plan);
-    GRAFT_TRY(graft_allocate_aligned(&e->trained_memory, e->trained_bytes));
-    place(e);
-    status = graft_executor_begin(e);
-out:
-    return status;
-}
-
 /* ---- Numbers ---- */
 
 /* Between the executor's memory and row-major numbers. */
@@ -123,7 +110,7 @@ static graft_status copy(const graft_executor *e, const graft_trained *t, float 
 {
     graft_status status;
     const graft_layout *layout = tensor_of(e, t)->layout, *row_major;
-    if (!layout) {
+    if (!layout || graft_layout_is_plain(layout)) {
         memcpy(out ? plain : own, out ? own : plain, sizeof(float) * (size_t)t->count);
         return GRAFT_OK;
     }
@@ -134,11 +121,12 @@ out:
     return status;
 }
 
-graft_status graft_executor_begin(graft_executor *e)
+static graft_status begin(graft_executor *e)
 {
     graft_status status = GRAFT_OK;
     memset(e->trained_memory, 0, e->trained_bytes);
     graft_device_enter(e->device);
+    graft_device_share_code(true);
     for (size_t i = 0; i < e->trained_count; i++) {
         const graft_trained *t = &e->trained[i];
         if (t->role == GRAFT_GRAM_NONE)
@@ -146,6 +134,23 @@ graft_status graft_executor_begin(graft_executor *e)
         else if (t->role == GRAFT_GRAM_C)
             *t->value = 1.0F; /* and A begins as zeros */
     }
+out:
+    graft_device_share_code(false);
+    return status;
+}
+
+graft_status graft_executor_place_trained(graft_executor *e, const graft_plan *plan)
+{
+    graft_status status;
+    size_t bytes = sizeof(float) * (size_t)lay_out(e, plan);
+    if (!e->trained_memory || bytes > e->trained_bytes) {
+        free(e->trained_memory);
+        e->trained_memory = NULL;
+        GRAFT_TRY(graft_allocate_aligned(&e->trained_memory, bytes));
+        e->trained_bytes = bytes;
+    }
+    place(e);
+    status = begin(e);
 out:
     return status;
 }

@@ -1,12 +1,8 @@
 /* Batch norm's inner loops in vectors of LANES numbers, which whoever includes this file defines. */
 #include "kernels/host/batch_norm.h"
-
-#define INLINE static inline __attribute__((always_inline))
+#include "kernels/host/vectors.h"
 
 enum { MOST = GRAFT_NORM_WIDEST / LANES }; /* vectors of a group */
-
-typedef float lanes __attribute__((vector_size(LANES * sizeof(float)), aligned(sizeof(float))));
-typedef int32_t masks __attribute__((vector_size(LANES * sizeof(int32_t)), aligned(sizeof(int32_t))));
 
 typedef graft_norm_factors factors;
 typedef graft_norm_stretch stretch;
@@ -18,38 +14,11 @@ typedef struct rows {
     lanes first[MOST], second[MOST];
 } rows;
 
-INLINE lanes at(const float *p)
-{
-    return *(const lanes *)p;
-}
-
-INLINE void put(float *p, lanes v)
-{
-    *(lanes *)p = v;
-}
-
-INLINE lanes all(float value)
-{
-    return (lanes){0.0F} + value;
-}
-
-/* Where a lane of `which` is set `a`, else `b`. */
-INLINE lanes chosen(masks which, lanes a, lanes b)
-{
-    return (lanes)((which & (masks)a) | (~which & (masks)b));
-}
-
 /* Before it is clipped; both directions have the same bits. */
 INLINE lanes normalized(lanes x, const factors *f, int vector)
 {
     int i = vector * LANES;
     return (x - at(f->mean + i)) * at(f->scale + i) + at(f->shift + i);
-}
-
-INLINE lanes clipped(lanes y, const factors *f)
-{
-    y = chosen(y < f->low, all(f->low), y);
-    return chosen(y > f->high, all(f->high), y);
 }
 
 /* 0 at both ends, as torch's. */
@@ -113,7 +82,7 @@ INLINE void write_pixels(float *y, const float *x, const float *residual, const 
             lanes value = normalized(at(x + i), f, v);
             if (residual)
                 value += at(residual + i);
-            put(y + i, clipped(value, f));
+            put(y + i, clipped(value, f->low, f->high));
         }
 }
 

@@ -14,7 +14,7 @@
 #include "kernels/host/winograd_frame.h"
 #include "kernels/primitive.h"
 
-enum { SLOT_BIAS = 2 };
+enum { SLOT_BIAS = 2, WINDOW = 9 };
 
 typedef struct winograd {
     graft_host_kernel host;
@@ -220,7 +220,6 @@ static graft_status run_packing(graft_kernel *kernel)
 /* Of weights (O, I, 3, 3) row-major: by O, and by I. */
 static void lie_plain(graft_winograd_axis axes[2], int64_t *window, int64_t channels_in, int64_t lanes)
 {
-    enum { WINDOW = 9 };
     axes[0] = (graft_winograd_axis){lanes * channels_in * WINDOW, channels_in * WINDOW};
     axes[1] = (graft_winograd_axis){lanes * WINDOW, WINDOW};
     *window = 1;
@@ -229,7 +228,6 @@ static void lie_plain(graft_winograd_axis axes[2], int64_t *window, int64_t chan
 /* In blocks of lanes by lanes, O innermost. */
 static void lie_in_blocks(graft_winograd_axis axes[2], int64_t *window, int64_t channels_in, int64_t lanes)
 {
-    enum { WINDOW = 9 };
     axes[0] = (graft_winograd_axis){lanes * channels_in * WINDOW, 1};
     axes[1] = (graft_winograd_axis){lanes * lanes * WINDOW, lanes};
     *window = lanes * lanes;

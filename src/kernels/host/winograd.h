@@ -70,8 +70,8 @@ typedef struct graft_winograd_code {
      * added to what is there. */
     void (*add_products)(float *sums, const float *inputs, const float *products, int64_t channels_in,
                          int64_t groups, int64_t blocks, bool first);
-    /* Back to (channels of y, channels of x, 3, 3) in blocks of lanes by lanes, the channels of y innermost;
-       as transform_weights. */
+    /* Back to (channels of y, channels of x, 3, 3) in blocks of lanes by lanes, those of y innermost; as
+     * transform_weights. */
     void (*finish_weights)(float *weights, const float *sums, int64_t channels_in, int64_t channels_out,
                            int64_t out, int64_t in);
     /* sums (lanes): over all pixels of a group of y. */

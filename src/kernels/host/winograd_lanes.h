@@ -3,16 +3,11 @@
  * and Toom's way from the points 0, +-5/8, +-3/2 and infinity. Of the points tried these leave the smallest
  * error, 1.2e-6 of the output's norm over 256 channels where summing directly leaves 6e-7 and the usual 0,
  * +-1, +-2 leave 2.8e-6; all constants but those of G are exact. */
+#include "kernels/host/vectors.h"
 #include "kernels/host/winograd.h"
-
-#define INLINE static inline __attribute__((always_inline))
 
 enum { POINTS = 6, TILE = GRAFT_WINOGRAD_TILE, WINDOW = 3 };
 enum { AHEAD = 16 }; /* channels, of which weights are fetched before they are wanted */
-
-typedef float lanes __attribute__((vector_size(LANES * sizeof(float)), aligned(sizeof(float))));
-
-typedef int32_t masks __attribute__((vector_size(LANES * sizeof(int32_t)), aligned(sizeof(int32_t))));
 
 static const float A = 0.625F, B = 1.5F;
 static const float A2 = 0.390625F, B2 = 2.25F, A3 = 0.244140625F, B3 = 3.375F;
@@ -20,16 +15,6 @@ static const float SUM = 2.640625F, PRODUCT = 0.87890625F; /* of A2 and B2 */
 /* What G's lines are divided by. */
 static const float AT_ZERO = 1.0F / 0.87890625F, AT_A = 0.5F / (0.390625F * (0.390625F - 2.25F)),
                    AT_B = 0.5F / (2.25F * (2.25F - 0.390625F));
-
-INLINE lanes at(const float *p)
-{
-    return *(const lanes *)p;
-}
-
-INLINE void put(float *p, lanes v)
-{
-    *(lanes *)p = v;
-}
 
 /* B^T d. */
 INLINE void input_line(lanes v[POINTS], const lanes d[POINTS])
@@ -171,20 +156,12 @@ static void multiply(float *products, const float *inputs, const float *weights,
     }
 }
 
-/* Where a lane of `which` is set `a`, else `b`. */
-INLINE lanes chosen(masks which, lanes a, lanes b)
-{
-    return (lanes)((which & (masks)a) | (~which & (masks)b));
-}
-
 INLINE lanes ended(lanes y, const float *before, lanes bias, const graft_winograd_ending *ending)
 {
-    lanes low = (lanes){0.0F} + ending->low, high = (lanes){0.0F} + ending->high;
     y += bias;
     if (ending->adds)
         y += at(before);
-    y = chosen(y < low, low, y);
-    return chosen(y > high, high, y);
+    return clipped(y, ending->low, ending->high);
 }
 
 /* The first side of a tile's transform back. */
@@ -214,9 +191,10 @@ static void output_tile(const graft_winograd_shape *shape, float *y, int64_t pix
     }
 }
 
+/* What is no number stays so. */
 INLINE lanes larger(lanes a, lanes b)
 {
-    return chosen(a > b, a, b);
+    return chosen((a > b) | (a != a), a, b);
 }
 
 /* The largest before the ending is the largest behind it: neither the sum nor its rounding nor the bounds
