@@ -42,6 +42,17 @@ static void affine(const graft_node *node, const float *const *tensors, float *s
                           node->parameters[0].shape.dims[0], epsilon_of(node));
 }
 
+/* values: gamma, beta, and with `running` the running mean and variance. */
+static graft_status take_parameters(graft_lowering *l, const graft_node *node, bool running,
+                                    graft_value *values)
+{
+    graft_status status = GRAFT_OK;
+    for (int i = GAMMA; i <= (running ? VARIANCE : BETA); i++)
+        GRAFT_TRY(graft_lowering_parameter(l, node, node->parameters[i].suffix, &values[i]));
+out:
+    return status;
+}
+
 static graft_status lower_affine(graft_lowering *l, const graft_node *node, graft_value *scale,
                                  graft_value *shift)
 {
@@ -49,8 +60,7 @@ static graft_status lower_affine(graft_lowering *l, const graft_node *node, graf
     graft_value values[] = {GRAFT_NO_VALUE, GRAFT_NO_VALUE,  GRAFT_NO_VALUE,
                             GRAFT_NO_VALUE, GRAFT_NEW_VALUE, GRAFT_NEW_VALUE};
     graft_kernel *kernel;
-    for (int i = GAMMA; i <= VARIANCE; i++)
-        GRAFT_TRY(graft_lowering_parameter(l, node, node->parameters[i].suffix, &values[i]));
+    GRAFT_TRY(take_parameters(l, node, true, values));
     GRAFT_TRY(graft_batch_norm_affine(&kernel, graft_lowering_device(l), node->parameters[0].shape.dims[0],
                                       epsilon_of(node)));
     GRAFT_TRY(graft_lowering_emit(l, kernel, values));
@@ -191,8 +201,7 @@ static graft_status again(graft_lowering *l, const graft_node *node, graft_value
                             graft_lowering_saved(l, node, SAVED_VARIANCE),
                             GRAFT_NEW_VALUE};
     graft_kernel *kernel;
-    GRAFT_TRY(graft_lowering_parameter(l, node, "weight", &values[1]));
-    GRAFT_TRY(graft_lowering_parameter(l, node, "bias", &values[2]));
+    GRAFT_TRY(take_parameters(l, node, false, &values[1]));
     GRAFT_TRY(graft_batch_norm_group(&kernel, graft_lowering_device(l), graft_lowering_layout(l, values[0]),
                                      &form, true));
     GRAFT_TRY(graft_lowering_emit(l, kernel, values));
@@ -214,12 +223,7 @@ static graft_status forward(graft_lowering *l, const graft_node *node)
     bool is_still = still(l, node);
     if (!is_still)
         GRAFT_TRY(check_count(l, node));
-    GRAFT_TRY(graft_lowering_parameter(l, node, "weight", &values[1]));
-    GRAFT_TRY(graft_lowering_parameter(l, node, "bias", &values[2]));
-    if (is_still) {
-        GRAFT_TRY(graft_lowering_parameter(l, node, "running_mean", &values[3]));
-        GRAFT_TRY(graft_lowering_parameter(l, node, "running_var", &values[4]));
-    }
+    GRAFT_TRY(take_parameters(l, node, is_still, &values[1]));
     GRAFT_TRY(emit_forward(l, node, values));
     graft_lowering_set_output(l, node, values[5]);
     graft_lowering_save(l, node, SAVED_MEAN, values[3]);
@@ -272,6 +276,23 @@ out:
     return status;
 }
 
+/* values as emit_backward leaves them. */
+static graft_status add_gradients(graft_lowering *l, const graft_node *node, const graft_value *values)
+{
+    graft_status status = GRAFT_OK;
+    if (graft_lowering_residual(l, node) != GRAFT_NO_VALUE &&
+        graft_lowering_wants_gradient(l, node, GRAFT_RESIDUAL))
+        GRAFT_TRY(graft_lowering_add_gradient(l, node, GRAFT_RESIDUAL, values[1]));
+    if (graft_lowering_trains(l, node)) {
+        GRAFT_TRY(graft_lowering_add_parameter_gradient(l, node, "weight", values[6]));
+        GRAFT_TRY(graft_lowering_add_parameter_gradient(l, node, "bias", values[7]));
+    }
+    if (graft_lowering_wants_gradient(l, node, 0))
+        GRAFT_TRY(graft_lowering_add_gradient(l, node, 0, values[5]));
+out:
+    return status;
+}
+
 static graft_status backward(graft_lowering *l, const graft_node *node)
 {
     graft_status status;
@@ -288,15 +309,7 @@ static graft_status backward(graft_lowering *l, const graft_node *node)
     GRAFT_TRY(graft_lowering_parameter(l, node, "weight", &values[2]));
     GRAFT_TRY(graft_lowering_parameter(l, node, "bias", &values[8]));
     GRAFT_TRY(emit_backward(l, node, values));
-    if (graft_lowering_residual(l, node) != GRAFT_NO_VALUE &&
-        graft_lowering_wants_gradient(l, node, GRAFT_RESIDUAL))
-        GRAFT_TRY(graft_lowering_add_gradient(l, node, GRAFT_RESIDUAL, values[1]));
-    if (graft_lowering_trains(l, node)) {
-        GRAFT_TRY(graft_lowering_add_parameter_gradient(l, node, "weight", values[6]));
-        GRAFT_TRY(graft_lowering_add_parameter_gradient(l, node, "bias", values[7]));
-    }
-    if (graft_lowering_wants_gradient(l, node, 0))
-        GRAFT_TRY(graft_lowering_add_gradient(l, node, 0, values[5]));
+    status = add_gradients(l, node, values);
 out:
     return status;
 }
