@@ -50,8 +50,8 @@ static void print_plan_head(const graft_executor *executor, size_t first, bool t
     graft_step_info info;
     plan_sum sum = sum_up(executor, first);
     graft_executor_step_info(executor, first, &info);
-    printf("%s%s of %d, %s: %zu steps, %zu of them reorders; workspace %s", first ? "\n" : "", info.part,
-           info.batch, graft_kernels_name(info.kernels), sum.steps, sum.reorders,
+    printf("%s%s of %d, %s: %zu step%s, %zu of them reorders; workspace %s", first ? "\n" : "", info.part,
+           info.batch, graft_kernels_name(info.kernels), sum.steps, sum.steps == 1 ? "" : "s", sum.reorders,
            screen_bytes(info.workspace));
     if (timed)
         printf("; %.2f ms", 1e3 * sum.seconds);
