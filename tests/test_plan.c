@@ -503,6 +503,14 @@ static int steps_of(const graft_plan *plan, const char *node, graft_phase phase)
     return count;
 }
 
+/* All of it trains, with statistics that move. */
+static void open_groups(rig *r, run *u)
+{
+    rig_open(r, build_groups(), 2);
+    mark_all(r->graph, true);
+    run_open(u, r, PICTURES, true, true);
+}
+
 static void test_what_is_grouped(void **state)
 {
     static const char *const members[] = {"a_relu", "two",   "two_relu", "c_relu",
@@ -511,9 +519,7 @@ static void test_what_is_grouped(void **state)
     rig r;
     run u;
     (void)state;
-    rig_open(&r, build_groups(), 2);
-    mark_all(r.graph, true);
-    run_open(&u, &r, PICTURES, true, true);
+    open_groups(&r, &u);
     check_places(u.upper);
     for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
         assert_int_equal(steps_of(u.upper, members[i], GRAFT_PHASE_FORWARD), 0);
@@ -563,9 +569,7 @@ static void test_what_backward_makes_again(void **state)
     rig r;
     run u;
     (void)state;
-    rig_open(&r, build_groups(), 2);
-    mark_all(r.graph, true);
-    run_open(&u, &r, PICTURES, true, true);
+    open_groups(&r, &u);
     const graft_plan *plan = u.upper;
     for (size_t i = 0; i < sizeof made / sizeof *made; i++) {
         int forward = step_by(plan, made[i], "host:batch_norm");

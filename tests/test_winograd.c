@@ -64,6 +64,12 @@ static void draw(float *pictures, int32_t *labels)
         labels[i] = i % CLASSES;
 }
 
+static void check_logits(run *fast, run *direct, const float *pictures)
+{
+    const float *logits = run_forward(direct, pictures);
+    assert_true(distance_of(run_forward(fast, pictures), logits, PICTURES * CLASSES) < 1e-5);
+}
+
 static void test_a_frozen_network(void **state)
 {
     rig fast, direct;
@@ -79,8 +85,7 @@ static void test_a_frozen_network(void **state)
     assert_int_equal(winograd_steps(b.backbone, GRAFT_PHASE_FORWARD), 0);
     if (has_winograd()) /* a, b, d, f */
         assert_int_equal(winograd_steps(a.backbone, GRAFT_PHASE_FORWARD), 4);
-    const float *logits = run_forward(&b, pictures);
-    assert_true(distance_of(run_forward(&a, pictures), logits, PICTURES * CLASSES) < 1e-5);
+    check_logits(&a, &b, pictures);
     run_close(&a);
     run_close(&b);
     rig_close(&fast);
@@ -122,8 +127,7 @@ static void check_training(const char *trains, bool moves, bool packs, int least
     assert_int_equal(winograd_steps(b.upper, GRAFT_PHASE_BACKWARD), 0);
     if (has_winograd())
         assert_true(winograd_steps(a.upper, GRAFT_PHASE_BACKWARD) >= least);
-    const float *logits = run_forward(&b, pictures);
-    assert_true(distance_of(run_forward(&a, pictures), logits, PICTURES * CLASSES) < 1e-5);
+    check_logits(&a, &b, pictures);
     assert_true(fabs(run_loss(&a, labels) - run_loss(&b, labels)) < 1e-5);
     run_backward(&a);
     run_backward(&b);
@@ -217,8 +221,7 @@ static void test_pools_behind_convolutions(void **state)
     assert_int_equal(side_of(b.backbone, "a"), 15);
     assert_int_equal(side_of(a.backbone, "a"), has_winograd() ? 7 : 15);
     assert_int_equal(side_of(a.backbone, "stem"), 30);
-    const float *logits = run_forward(&b, pictures);
-    assert_true(distance_of(run_forward(&a, pictures), logits, PICTURES * CLASSES) < 1e-5);
+    check_logits(&a, &b, pictures);
     run_close(&a);
     run_close(&b);
     rig_close(&fast);

@@ -81,8 +81,7 @@ static graft_status lower_affine_backward(graft_lowering *l, const graft_node *n
     GRAFT_TRY(graft_batch_norm_affine_backward(&kernel, graft_lowering_device(l),
                                                node->parameters[0].shape.dims[0], epsilon_of(node)));
     GRAFT_TRY(graft_lowering_emit(l, kernel, values));
-    GRAFT_TRY(graft_lowering_add_parameter_gradient(l, node, "weight", values[4]));
-    GRAFT_TRY(graft_lowering_add_parameter_gradient(l, node, "bias", shift_gradient));
+    status = graft_lowering_add_weight_gradients(l, node, values[4], shift_gradient);
 out:
     return status;
 }
@@ -283,10 +282,8 @@ static graft_status add_gradients(graft_lowering *l, const graft_node *node, con
     if (graft_lowering_residual(l, node) != GRAFT_NO_VALUE &&
         graft_lowering_wants_gradient(l, node, GRAFT_RESIDUAL))
         GRAFT_TRY(graft_lowering_add_gradient(l, node, GRAFT_RESIDUAL, values[1]));
-    if (graft_lowering_trains(l, node)) {
-        GRAFT_TRY(graft_lowering_add_parameter_gradient(l, node, "weight", values[6]));
-        GRAFT_TRY(graft_lowering_add_parameter_gradient(l, node, "bias", values[7]));
-    }
+    if (graft_lowering_trains(l, node))
+        GRAFT_TRY(graft_lowering_add_weight_gradients(l, node, values[6], values[7]));
     if (graft_lowering_wants_gradient(l, node, 0))
         GRAFT_TRY(graft_lowering_add_gradient(l, node, 0, values[5]));
 out:

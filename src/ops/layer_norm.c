@@ -62,10 +62,8 @@ static graft_status backward(graft_lowering *l, const graft_node *node)
                                         graft_lowering_layout(l, values[0]), is_last(node),
                                         epsilon_of(node)));
     GRAFT_TRY(graft_lowering_emit(l, kernel, values));
-    if (graft_lowering_trains(l, node)) {
-        GRAFT_TRY(graft_lowering_add_parameter_gradient(l, node, "weight", values[4]));
-        GRAFT_TRY(graft_lowering_add_parameter_gradient(l, node, "bias", values[5]));
-    }
+    if (graft_lowering_trains(l, node))
+        GRAFT_TRY(graft_lowering_add_weight_gradients(l, node, values[4], values[5]));
     if (graft_lowering_wants_gradient(l, node, 0))
         GRAFT_TRY(graft_lowering_add_gradient(l, node, 0, values[3]));
 out:
