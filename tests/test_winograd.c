@@ -343,10 +343,9 @@ static plain forward_alone(graft_device *device, const graft_convolution *c)
 /* The largest of each square, to the bit. */
 static void check_squares(graft_device *device, graft_convolution c)
 {
-    const graft_post_op relu = {GRAFT_CLIP, 0.0F, INFINITY};
     c.winograd = true;
     c.form = GRAFT_FORM_BLOCKED;
-    if (!graft_convolution_takes_squares(&c, &relu, 1))
+    if (!graft_convolution_suits_winograd(&c))
         return;
     plain whole = forward_alone(device, &c);
     c.squares = true;

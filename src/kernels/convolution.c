@@ -124,17 +124,6 @@ static bool by_winograd(const graft_convolution *c)
     return c->winograd && graft_convolution_suits_winograd(c);
 }
 
-static bool goes_by_winograd(const graft_convolution *c, const graft_post_op *post_ops, int post_count)
-{
-    return by_winograd(c) && graft_winograd_applies(post_ops, post_count);
-}
-
-bool graft_convolution_takes_squares(const graft_convolution *c, const graft_post_op *post_ops,
-                                     int post_count)
-{
-    return goes_by_winograd(c, post_ops, post_count);
-}
-
 graft_status graft_convolution_forward(graft_kernel **kernel, graft_device *device,
                                        const graft_convolution *c, bool bias, bool residual,
                                        const graft_post_op *post_ops, int post_count, bool training)
@@ -143,7 +132,7 @@ graft_status graft_convolution_forward(graft_kernel **kernel, graft_device *devi
     graft_kernel *made = NULL;
     graft_status status;
     single.bf16 = false;
-    if (goes_by_winograd(c, post_ops, post_count))
+    if (by_winograd(c) && graft_winograd_applies(post_ops, post_count))
         status = graft_winograd_forward(&made, device, c, bias, residual, post_ops, post_count);
     else
         status = make_forward(&made, device, c, bias, residual, post_ops, post_count, training);

@@ -131,7 +131,8 @@ typedef struct graft_convolution {
     int64_t pad_top, pad_left, pad_bottom, pad_right;
     graft_form form;
     bool winograd; /* by Winograd's method where it suits, directly elsewhere */
-    bool squares;  /* y is the largest of each square of 2x2: where graft_convolution_takes_squares */
+    bool squares;  /* y is the largest of each square of 2x2, (N, O, H' / 2, W' / 2) rounded down: forward by
+                      Winograd's method only */
     bool bf16;     /* x, weight and y; the bias and all sums are f32. Only without a backward, and directly */
 } graft_convolution;
 
@@ -146,11 +147,10 @@ graft_status graft_convolution_backward_data(graft_kernel **kernel, graft_device
 /* 0 x, 1 gradient of y, 2 gradient of weight, 3 gradient of bias (with `bias`). */
 graft_status graft_convolution_backward_weights(graft_kernel **kernel, graft_device *device,
                                                 const graft_convolution *shape, bool bias);
-/* Whether a forward with these can write the largest of squares, (N, O, H' / 2, W' / 2) rounded down. */
-bool graft_convolution_takes_squares(const graft_convolution *shape, const graft_post_op *post_ops,
-                                     int post_count);
-/* Whether this convolution can be computed by Winograd's method on this machine. */
+/* Whether this convolution can be computed by Winograd's method on this machine; whether that can apply these
+ * as it writes: otherwise the forward is direct. */
 bool graft_convolution_suits_winograd(const graft_convolution *shape);
+bool graft_winograd_applies(const graft_post_op *post_ops, int post_count);
 /* The shape in which a convolution's weight is handed over: five-dimensional with groups. */
 graft_shape graft_convolution_weight_shape(const graft_convolution *shape);
 

@@ -111,8 +111,6 @@ graft_status graft_primitive_wrap(graft_kernel **kernel, graft_device *device, c
 graft_status graft_winograd_forward(graft_kernel **kernel, graft_device *device,
                                     const graft_convolution *shape, bool bias, bool residual,
                                     const graft_post_op *post_ops, int post_count);
-/* Whether it can apply these as it writes. */
-bool graft_winograd_applies(const graft_post_op *post_ops, int post_count);
 graft_status graft_winograd_backward_data(graft_kernel **kernel, graft_device *device,
                                           const graft_convolution *shape);
 /* The weight's gradient is in graft_layout_weights. */

@@ -174,28 +174,10 @@ static graft_status emit_with_weight(graft_lowering *l, const graft_node *node, 
     return graft_lowering_emit(l, kernel, values);
 }
 
-/* What the group's pool gives, of what a convolution has written that cannot do it. */
-static graft_status pool_squares(graft_lowering *l, const graft_convolution *c, graft_value *y)
-{
-    enum { SIDE = 2 };
-    graft_status status;
-    const graft_pool pool = {{c->height_out, c->height_out / SIDE, SIDE, SIDE, 0},
-                             {c->width_out, c->width_out / SIDE, SIDE, SIDE, 0},
-                             false};
-    graft_value values[] = {*y, GRAFT_NEW_VALUE};
-    graft_kernel *kernel;
-    GRAFT_TRY(graft_max_pool(&kernel, graft_lowering_device(l), graft_lowering_layout(l, *y), &pool, false));
-    GRAFT_TRY(graft_lowering_emit(l, kernel, values));
-    *y = values[1];
-out:
-    return status;
-}
-
 static graft_status forward(graft_lowering *l, const graft_node *node)
 {
     graft_status status;
     graft_convolution c = convolution_of(l, node);
-    bool squares = graft_lowering_takes_squares(l, node);
     bool bias = graft_lowering_has_bias(l, node);
     graft_value residual = graft_lowering_residual(l, node);
     int count;
@@ -203,12 +185,10 @@ static graft_status forward(graft_lowering *l, const graft_node *node)
     graft_value values[] = {graft_lowering_input(l, node, 0), GRAFT_NO_VALUE, GRAFT_NO_VALUE,
                             residual == GRAFT_NO_VALUE ? GRAFT_NEW_VALUE : residual};
     graft_kernel *kernel;
-    c.squares = squares && graft_convolution_takes_squares(&c, post_ops, count);
+    c.squares = graft_lowering_takes_squares(l, node);
     GRAFT_TRY(graft_convolution_forward(&kernel, graft_lowering_device(l), &c, bias,
                                         residual != GRAFT_NO_VALUE, post_ops, count, has_backward(l, node)));
     GRAFT_TRY(emit_with_weight(l, node, kernel, values));
-    if (squares && !c.squares)
-        GRAFT_TRY(pool_squares(l, &c, &values[3]));
     graft_lowering_set_output(l, node, values[3]);
 out:
     return status;

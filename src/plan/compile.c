@@ -15,6 +15,7 @@ static graft_status allocate_state(graft_lowering *l)
     GRAFT_TRY(GRAFT_NEW_ARRAY(&l->in_part, count));
     GRAFT_TRY(GRAFT_NEW_ARRAY(&l->visible, count));
     GRAFT_TRY(GRAFT_NEW_ARRAY(&l->needs_gradient, count));
+    GRAFT_TRY(GRAFT_NEW_ARRAY(&l->winograd, count));
     GRAFT_TRY(GRAFT_NEW_ARRAY(&l->groups, count));
     GRAFT_TRY(GRAFT_NEW_ARRAY(&l->forward, count));
     GRAFT_TRY(GRAFT_NEW_ARRAY(&l->gradient, count));
@@ -32,6 +33,7 @@ static void free_state(graft_lowering *l)
     free(l->in_part);
     free(l->visible);
     free(l->needs_gradient);
+    free(l->winograd);
     free(l->groups);
     free(l->forward);
     free(l->gradient);
@@ -236,13 +238,14 @@ static bool suits_winograd(graft_lowering *l, const graft_node *node)
     return l->in_part[node->index] && node->op->suits_winograd && node->op->suits_winograd(l, node);
 }
 
-static bool has_winograd(graft_lowering *l)
+/* Marks the convolutions that a plan by Winograd's method computes so; false where it has none. */
+static bool mark_winograd(graft_lowering *l)
 {
     const graft_graph *graph = l->request->graph;
+    bool any = false;
     for (size_t i = 0; i < graph->count; i++)
-        if (suits_winograd(l, &graph->nodes[i]))
-            return true;
-    return false;
+        any |= l->winograd[i] = suits_winograd(l, &graph->nodes[i]);
+    return any;
 }
 
 static graft_status take_layouts(graft_plan *plan, const graft_plan_request *request)
@@ -260,15 +263,14 @@ static graft_status lower(graft_lowering *l)
 {
     graft_status status;
     bool training = l->request->training;
-    const graft_group_rules rules = {training, l->request->move_statistics,
-                                     !training && l->plan->kernels == GRAFT_KERNELS_WINOGRAD};
     GRAFT_TRY(allocate_state(l));
     GRAFT_TRY(take_layouts(l->plan, l->request));
     select_nodes(l);
+    if (l->plan->kernels == GRAFT_KERNELS_WINOGRAD && (graft_lowering_uses_bf16(l) || !mark_winograd(l)))
+        return fail_without_winograd();
+    const graft_group_rules rules = {training, l->request->move_statistics, l->winograd};
     graft_group_nodes(l->groups, l->request->graph, l->in_part, l->visible, &rules);
     want_folded_gradients(l);
-    if (l->plan->kernels == GRAFT_KERNELS_WINOGRAD && (graft_lowering_uses_bf16(l) || !has_winograd(l)))
-        return fail_without_winograd();
     GRAFT_TRY(add_inputs(l));
     GRAFT_TRY(lower_forward(l));
     GRAFT_TRY(add_outputs(l));

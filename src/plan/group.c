@@ -127,11 +127,12 @@ static bool fuse_post_op(graft_group *group, const search *s, const graft_node *
     return true;
 }
 
-/* Nothing is fused behind it. */
+/* Without a backward, by Winograd's method; nothing is fused behind it. */
 static bool fuse_squares(graft_group *group, const search *s, const graft_node *node)
 {
-    bool convolves = s->graph->nodes[group->anchor].op->suits_winograd != NULL;
-    if (!s->rules->squares || !convolves || group->residual >= 0 || !node->op->takes_squares ||
+    bool winograd =
+        s->rules->winograd[group->anchor] && graft_winograd_applies(group->post_ops, group->post_count);
+    if (s->rules->training || !winograd || group->residual >= 0 || !node->op->takes_squares ||
         !node->op->takes_squares(node))
         return false;
     group->squares = true;

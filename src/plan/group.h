@@ -26,7 +26,7 @@ typedef struct graft_group {
 typedef struct graft_group_rules {
     bool training;
     bool moves_statistics; /* batch norm that trains uses the batch's statistics */
-    bool squares;          /* convolutions may take a pool of squares */
+    const bool *winograd;  /* [node] a convolution that Winograd's method computes */
 } graft_group_rules;
 
 /* groups[i] for each node. in_part[i]: the plan computes the node; visible[i]: its output is wanted itself.

@@ -70,6 +70,7 @@ struct graft_lowering {
     const graft_plan_request *request;
     graft_plan *plan;
     bool *in_part, *visible, *needs_gradient;
+    bool *winograd; /* [node] a convolution of a plan by Winograd's method that suits it */
     graft_group *groups;
     graft_value *forward;  /* [node] */
     graft_value *gradient; /* [node] */
