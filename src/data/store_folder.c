@@ -136,7 +136,8 @@ graft_status graft_cache_list_open(graft_cache_list **out, const char *folder)
     GRAFT_TRY(GRAFT_NEW(&list));
     GRAFT_TRY(graft_store_folder(&list->folder, &cache));
     GRAFT_TRY(each_file(list->folder, false, list_one, list));
-    qsort(list->files, list->count, sizeof *list->files, by_age);
+    if (list->count > 0) /* there is no list where there is no file */
+        qsort(list->files, list->count, sizeof *list->files, by_age);
     *out = list;
     list = NULL;
 out:
